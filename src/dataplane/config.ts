@@ -1,0 +1,128 @@
+/** What a worker is told once, at its start: plain data, so that it crosses the thread border as it is. */
+export interface DataplaneConfig {
+  readonly transport: 'net';
+  readonly listeners: readonly ListenerConfig[];
+  /** CIDRs whose X-Forwarded-*, X-Real-IP, Forwarded and X-Request-ID are believed. */
+  readonly trustedProxies: readonly string[];
+  /** Also send `Forwarded` (RFC 7239) upstream. */
+  readonly sendForwarded: boolean;
+  /** Value of `Server` for responses whose backend sent none; '' for no such field. */
+  readonly serverName: string;
+  readonly accessLog: AccessLogConfig;
+  /** Upgrade tokens (lower case) that are tunnelled; `*` for any. */
+  readonly upgrades: readonly string[];
+  readonly limits: Limits;
+  readonly timeouts: Timeouts;
+}
+
+export interface ListenerConfig {
+  readonly name: string;
+  readonly scheme: 'http';
+  readonly address: string;
+  readonly port: number;
+}
+
+export interface AccessLogConfig {
+  readonly enabled: boolean;
+  /** Share of requests that are logged, 0..1; answers of 500 and above are always logged. */
+  readonly sample: number;
+}
+
+/** Every bound of the data plane in one place; all per worker unless said otherwise. */
+export interface Limits {
+  /** Bytes of the request line. Over it: 414. */
+  readonly requestLineBytes: number;
+  /** Bytes of a request head. Over it: 431. */
+  readonly requestHeadBytes: number;
+  /** Field lines of a head. Over it: 431 (request), 502 (response). */
+  readonly fieldCount: number;
+  readonly responseHeadBytes: number;
+  readonly trailerBytes: number;
+  readonly trailerCount: number;
+  /** Bytes of chunk extensions in one message. */
+  readonly chunkExtensionBytes: number;
+  /** Request body bytes where the route sets no limit of its own; 0 = none. Over it: 413. */
+  readonly bodyBytes: number;
+  /** Client connections; further ones are closed at once. */
+  readonly connections: number;
+  /** Requests in flight; further ones get 503 with Retry-After. */
+  readonly requests: number;
+  /** Requests on one client connection before it is closed politely. */
+  readonly requestsPerConnection: number;
+  /** Connections to one endpoint. */
+  readonly endpointConnections: number;
+  /** Idle connections kept to one endpoint. */
+  readonly endpointIdleConnections: number;
+  /** Requests that wait for a connection of one upstream. Over it: 503. */
+  readonly pendingRequests: number;
+  /** Request body bytes kept so that the request can be sent again. */
+  readonly replayBytes: number;
+  /** 1xx responses passed on for one request. */
+  readonly informationalResponses: number;
+}
+
+/** All in milliseconds; 0 switches a timeout off. */
+export interface Timeouts {
+  /** From the first byte of a request to the end of its head (or from accept, for the first). Over it: 408. */
+  readonly requestHead: number;
+  /** Between two reads of a request body. Over it: 408. */
+  readonly bodyIdle: number;
+  /** Bytes per second a request body must reach after `bodyRateGrace`; 0 = off. */
+  readonly bodyRate: number;
+  readonly bodyRateGrace: number;
+  /** A client connection without a request. */
+  readonly keepAlive: number;
+  /** The client takes no byte of the response. */
+  readonly sendIdle: number;
+  readonly connect: number;
+  /** No byte of a response from the upstream. Over it: 504. */
+  readonly response: number;
+  /** The upstream takes no byte of the request. */
+  readonly upstreamSendIdle: number;
+  /** An idle pooled upstream connection. */
+  readonly upstreamIdle: number;
+  /** A tunnel without a byte in either direction. */
+  readonly tunnelIdle: number;
+  /** Waiting for an upstream connection when all are taken. Over it: 503. */
+  readonly pending: number;
+  /** From SIGTERM until what still runs is cut. */
+  readonly drain: number;
+  /** In a drain, how long an idle keep-alive connection may still send a request. */
+  readonly drainIdle: number;
+}
+
+export const DEFAULT_LIMITS: Limits = {
+  requestLineBytes: 8192,
+  requestHeadBytes: 32_768,
+  fieldCount: 100,
+  responseHeadBytes: 65_536,
+  trailerBytes: 8192,
+  trailerCount: 32,
+  chunkExtensionBytes: 16_384,
+  bodyBytes: 0,
+  connections: 100_000,
+  requests: 50_000,
+  requestsPerConnection: 10_000,
+  endpointConnections: 1024,
+  endpointIdleConnections: 128,
+  pendingRequests: 1024,
+  replayBytes: 65_536,
+  informationalResponses: 32,
+};
+
+export const DEFAULT_TIMEOUTS: Timeouts = {
+  requestHead: 10_000,
+  bodyIdle: 30_000,
+  bodyRate: 240,
+  bodyRateGrace: 10_000,
+  keepAlive: 60_000,
+  sendIdle: 30_000,
+  connect: 2000,
+  response: 60_000,
+  upstreamSendIdle: 30_000,
+  upstreamIdle: 30_000,
+  tunnelIdle: 3_600_000,
+  pending: 1000,
+  drain: 25_000,
+  drainIdle: 1000,
+};

@@ -1,0 +1,65 @@
+/**
+ * What a user wrote wrong, as a value: it ends in Events, status, log lines and `tidegate check`, and never
+ * stops the objects around it.
+ */
+
+export interface ObjectRef {
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/** Where an object was read from; only the manifests source knows. */
+export interface FilePosition {
+  readonly file: string;
+  /** 1-based index of the document in the file. */
+  readonly document: number;
+  /** 1-based line. */
+  readonly line: number;
+}
+
+export interface Problem {
+  /** `error`: something the user asked for does not work. `warning`: it works, but probably not as meant. */
+  readonly severity: 'error' | 'warning';
+  /** Short CamelCase word, stable; becomes the reason of an Event. */
+  readonly reason: ProblemReason;
+  /** The object at fault; null when the text did not even become an object. */
+  readonly object: ObjectRef | null;
+  /** Path of the field inside the object, like `spec.rules[0].http.paths[1].backend.service.port`; '' for the whole. */
+  readonly field: string;
+  /** One sentence or two: the value, what was expected, what happens now. */
+  readonly message: string;
+  readonly position: FilePosition | null;
+}
+
+export type ProblemReason =
+  | 'Unreadable' // a file or document that is not YAML/JSON, too large, not an object
+  | 'Invalid' // a field with a value it may not have
+  | 'DuplicateObject' // the same kind, namespace and name twice
+  | 'UnknownClass' // spec.ingressClassName names no IngressClass
+  | 'ServiceNotFound'
+  | 'PortNotFound'
+  | 'NoEndpoints'
+  | 'SecretNotFound'
+  | 'InvalidSecret'
+  | 'UnsupportedBackend' // resource backends
+  | 'UnsupportedProtocol'
+  | 'Conflict' // another, older object owns this host and path
+  | 'InvalidAnnotation'
+  | 'NameNotResolved' // ExternalName without an address
+  | 'NameRefused'; // ExternalName that is not allowed, or resolves to a forbidden range
+
+/** `Ingress shop/web` — how an object is named in every message. */
+export function describeObject(ref: ObjectRef): string {
+  return ref.namespace === '' ? `${ref.kind} ${ref.name}` : `${ref.kind} ${ref.namespace}/${ref.name}`;
+}
+
+/** One line for logs and the terminal: position, severity, object, field, message. */
+export function formatProblem(problem: Problem): string {
+  const where = problem.position
+    ? `${problem.position.file}:${problem.position.line} (document ${problem.position.document}): `
+    : '';
+  const what = problem.object ? `${describeObject(problem.object)}: ` : '';
+  const field = problem.field === '' ? '' : `${problem.field}: `;
+  return `${where}${problem.severity}: ${what}${field}${problem.message} [${problem.reason}]`;
+}

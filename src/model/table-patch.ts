@@ -1,0 +1,124 @@
+/**
+ * The difference between two routing tables, in the form in which it crosses to the workers.
+ *
+ * A route travels as JSON text made once (and shared by all workers) and parsed only when the first request
+ * for it arrives: a message port copies text at memory speed, while cloning 100,000 objects would stop a
+ * worker for hundreds of milliseconds.
+ */
+import type { Hostname, PathKey, UpstreamKey } from './keys.ts';
+import type { HostTable, Route, RoutingTable, Upstream } from './routing-table.ts';
+
+/** One slice of a patch, small enough to be read by a worker without a noticeable pause. */
+export interface PatchChunk {
+  readonly upstreams: readonly Upstream[];
+  readonly removedUpstreams: readonly UpstreamKey[];
+  readonly hosts: readonly HostPatch[];
+  readonly removedHosts: readonly Hostname[];
+}
+
+export interface HostPatch {
+  readonly host: Hostname;
+  /** Route as JSON text, null for "none", undefined for "as before". */
+  readonly fallback: string | null | undefined;
+  /** Keys and routes as JSON text, alternating: key, route, key, route … */
+  readonly set: readonly string[];
+  readonly removed: readonly PathKey[];
+}
+
+const texts = new WeakMap<Route, string>();
+
+function routeText(route: Route): string {
+  let text = texts.get(route);
+  if (text === undefined) {
+    text = JSON.stringify(route);
+    texts.set(route, text);
+  }
+  return text;
+}
+
+/**
+ * What must be done to `from` to get `to`, in chunks of at most `chunkRoutes` routes or upstreams each. All
+ * chunks are to be received before any is applied, and then applied together.
+ */
+export function diffTables(from: RoutingTable, to: RoutingTable, chunkRoutes: number): PatchChunk[] {
+  const chunks: PatchChunk[] = [];
+  let size = 0;
+  let upstreams: Upstream[] = [];
+  let removedUpstreams: UpstreamKey[] = [];
+  let hosts: HostPatch[] = [];
+  let removedHosts: Hostname[] = [];
+
+  const flush = (): void => {
+    if (size === 0) return;
+    chunks.push({ upstreams, removedUpstreams, hosts, removedHosts });
+    size = 0;
+    upstreams = [];
+    removedUpstreams = [];
+    hosts = [];
+    removedHosts = [];
+  };
+  const counted = (cost: number): void => {
+    size += cost;
+    if (size >= chunkRoutes) flush();
+  };
+
+  for (const [key, upstream] of to.upstreams) {
+    if (from.upstreams.get(key) === upstream) continue;
+    upstreams.push(upstream);
+    counted(1 + upstream.endpoints.length);
+  }
+  for (const [host, table] of to.hosts) {
+    const before = from.hosts.get(host);
+    if (before === table) continue;
+    for (const patch of diffHost(before, table, chunkRoutes)) {
+      hosts.push(patch);
+      counted(1 + patch.set.length / 2 + patch.removed.length);
+    }
+  }
+  for (const host of from.hosts.keys()) {
+    if (to.hosts.has(host)) continue;
+    removedHosts.push(host);
+    counted(1);
+  }
+  for (const key of from.upstreams.keys()) {
+    if (to.upstreams.has(key)) continue;
+    removedUpstreams.push(key);
+    counted(1);
+  }
+  flush();
+  return chunks;
+}
+
+/** The patches of one host; more than one when a single message would be too large. */
+function* diffHost(before: HostTable | undefined, after: HostTable, chunkRoutes: number): Generator<HostPatch> {
+  const previousFallback = before?.fallback ?? null;
+  let fallback: string | null | undefined;
+  if (after.fallback !== previousFallback) fallback = after.fallback === null ? null : routeText(after.fallback);
+  let set: string[] = [];
+  let removed: PathKey[] = [];
+  let pending = before === undefined || fallback !== undefined;
+  for (const [key, route] of after.paths) {
+    if (before?.paths.get(key) === route) continue;
+    set.push(key, routeText(route));
+    pending = true;
+    if (set.length / 2 < chunkRoutes) continue;
+    yield { host: after.host, fallback, set, removed };
+    fallback = undefined;
+    set = [];
+    pending = false;
+  }
+  if (before) {
+    for (const key of before.paths.keys()) {
+      if (after.paths.has(key)) continue;
+      removed.push(key);
+      pending = true;
+      if (removed.length < chunkRoutes) continue;
+      yield { host: after.host, fallback, set, removed };
+      fallback = undefined;
+      set = [];
+      removed = [];
+      pending = false;
+    }
+  }
+  if (pending) yield { host: after.host, fallback, set, removed };
+}

@@ -1,0 +1,11 @@
+import type { Problem } from '../model/problem.ts';
+import type { RoutingTable } from '../model/routing-table.ts';
+
+/** Everything that follows from a snapshot. */
+export interface Translation {
+  readonly table: RoutingTable;
+  /** Those of the snapshot and those found in translation, in a stable order. */
+  readonly problems: readonly Problem[];
+  /** Names of ExternalName Services in use, to be resolved and to come back in a later snapshot. */
+  readonly externalNames: ReadonlySet<string>;
+}
