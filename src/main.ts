@@ -1,0 +1,123 @@
+/** Wiring only: the command line → a command. */
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import { addSettingsFlags, givenFlags } from './settings/command-line.ts';
+import { OPTION_GROUPS, type OptionGroup } from './settings/options.ts';
+import { type Loaded, loadCommonSettings, loadSettings } from './settings/settings.ts';
+
+/** Exit codes: 0 success, 1 the command found or met an error, 2 it was called wrongly. */
+const USAGE_ERROR = 2;
+
+const TRANSLATION_GROUPS: ReadonlySet<OptionGroup> = new Set(['Translation']);
+
+function program(): Command {
+  const root = new Command('tidegate');
+  root
+    .description('Ingress controller and load balancer for bare-metal Kubernetes.')
+    .version(version(), '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'print this help')
+    .configureHelp({ sortSubcommands: false })
+    .showSuggestionAfterError()
+    .addHelpText('after', '\nEvery flag has an environment variable: --access-log is TIDEGATE_ACCESS_LOG.\n')
+    .exitOverride();
+
+  const run = root
+    .command('run')
+    .description('serve: read objects, route requests')
+    .allowExcessArguments(false);
+  addSettingsFlags(run, new Set(OPTION_GROUPS));
+  run.action(async () => {
+    const settings = settingsOrExit(loadSettings({ flags: givenFlags(run), environment: process.env }));
+    const { run: start } = await import('./commands/run.ts');
+    await start(settings);
+  });
+
+  const check = root
+    .command('check')
+    .description('validate manifests: print every problem, exit 1 if any is an error');
+  check
+    .argument('<path...>', 'files or folders')
+    .option('--output <text|json>', 'how problems are printed', 'text');
+  addSettingsFlags(check, TRANSLATION_GROUPS);
+  check.action(async (paths: string[], options: { output: string }) => {
+    const settings = settingsOrExit(
+      loadCommonSettings({ flags: givenFlags(check), environment: process.env }),
+    );
+    const { check: start } = await import('./commands/check.ts');
+    process.exitCode = await start({
+      settings,
+      paths,
+      output: outputOrExit(options.output),
+      terminal: process.stdout,
+    });
+  });
+
+  const explain = root.command('explain').description('tell which route would serve a URL, and why');
+  explain
+    .argument('<url>', 'like http://shop.example.com/cart; the scheme may be left out')
+    .requiredOption('--manifests <DIR>', 'folder of manifests')
+    .option('--method <METHOD>', 'request method', 'GET')
+    .option('--header <FIELD>', "request field like 'Cookie: a=b'; may be given several times", collect, [])
+    .option('--output <text|json>', 'how the answer is printed', 'text');
+  addSettingsFlags(explain, TRANSLATION_GROUPS);
+  explain.action(
+    async (url: string, options: { manifests: string; method: string; header: string[]; output: string }) => {
+      const settings = settingsOrExit(
+        loadCommonSettings({ flags: givenFlags(explain), environment: process.env }),
+      );
+      const { explain: start } = await import('./commands/explain.ts');
+      const { manifests, method, header: headers } = options;
+      const output = outputOrExit(options.output);
+      process.exitCode = await start({
+        settings,
+        url,
+        manifests,
+        method,
+        headers,
+        output,
+        terminal: process.stdout,
+      });
+    },
+  );
+  return root;
+}
+
+function collect(value: string, previous: readonly string[]): string[] {
+  return [...previous, value];
+}
+
+function version(): string {
+  const file = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(file) as { version: string }).version;
+}
+
+function settingsOrExit<T>(loaded: Loaded<T>): T {
+  if (loaded.ok) return loaded.settings;
+  throw new UsageError(loaded.errors);
+}
+
+function outputOrExit(output: string): 'text' | 'json' {
+  if (output === 'text' || output === 'json') return output;
+  throw new UsageError([`--output: "${output}" is not valid: expected text or json.`]);
+}
+
+class UsageError extends Error {
+  readonly errors: readonly string[];
+  constructor(errors: readonly string[]) {
+    super(errors.join('\n'));
+    this.errors = errors;
+  }
+}
+
+try {
+  await program().parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) {
+    process.exitCode = error.exitCode === 0 ? 0 : USAGE_ERROR;
+  } else if (error instanceof UsageError) {
+    for (const line of error.errors) process.stderr.write(`tidegate: ${line}\n`);
+    process.exitCode = USAGE_ERROR;
+  } else {
+    throw error;
+  }
+}

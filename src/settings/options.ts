@@ -1,0 +1,365 @@
+/** Every setting there is, as one list: flags, environment, settings file, help and docs are made from it. */
+import { DEFAULT_LIMITS, DEFAULT_TIMEOUTS, type Limits, type Timeouts } from '../dataplane/config.ts';
+import type { ValueKind } from './values.ts';
+import * as value from './values.ts';
+
+export interface Option<T> {
+  /** Path in the settings file, like `http` or `limits.requestLineBytes`. */
+  readonly key: string;
+  /** Without the dashes. */
+  readonly flag: string;
+  readonly environment: string;
+  readonly group: OptionGroup;
+  readonly kind: ValueKind<T>;
+  /** As a user would write it; null when there is none and the value stays unset. */
+  readonly default: string | null;
+  readonly doc: string;
+}
+
+export const OPTION_GROUPS = [
+  'Source',
+  'Listeners',
+  'Translation',
+  'Forwarding',
+  'Observing',
+  'Draining',
+  'Limits',
+  'Timeouts',
+] as const;
+export type OptionGroup = (typeof OPTION_GROUPS)[number];
+
+function option<T, D extends string | null>(
+  group: OptionGroup,
+  key: string,
+  kind: ValueKind<T>,
+  fallback: D,
+  doc: string,
+  flag: string = kebab(key),
+): Option<D extends null ? T | null : T> {
+  const environment = `TIDEGATE_${flag.toUpperCase().replaceAll('-', '_')}`;
+  return { key, flag, environment, group, kind, default: fallback, doc };
+}
+
+function kebab(camel: string): string {
+  return camel.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
+
+export const OPTIONS = {
+  source: option(
+    'Source',
+    'source',
+    value.choice('manifests', 'kubernetes'),
+    null,
+    'Where objects come from; by default kubernetes in a pod or with a kubeconfig, else manifests.',
+  ),
+  manifests: option(
+    'Source',
+    'manifests',
+    value.filePath,
+    null,
+    'Folder of manifests, read recursively and watched.',
+  ),
+  kubeconfig: option('Source', 'kubeconfig', value.filePath, null, 'Kubeconfig of the cluster to watch.'),
+  dnsServers: option(
+    'Source',
+    'dnsServers',
+    value.dnsServers,
+    '',
+    'DNS servers that resolve ExternalName Services; by default those of the system.',
+  ),
+
+  http: option(
+    'Listeners',
+    'http',
+    value.listenAddress,
+    '127.0.0.1:8080',
+    'Address for HTTP; port 0 takes any free one.',
+  ),
+  https: option(
+    'Listeners',
+    'https',
+    value.listenAddress,
+    '127.0.0.1:8443',
+    'Address for HTTPS; accepted, but not served in this version.',
+  ),
+  admin: option(
+    'Listeners',
+    'admin',
+    value.listenAddress,
+    '127.0.0.1:9090',
+    'Address for health, metrics and the dashboard.',
+  ),
+  adminName: option(
+    'Listeners',
+    'adminName',
+    value.objectName,
+    null,
+    'Host name under which the admin listener may be asked, besides IP addresses and localhost.',
+  ),
+  workers: option(
+    'Listeners',
+    'workers',
+    value.workerCount,
+    'auto',
+    'Worker threads; auto is one for each core the process may use.',
+  ),
+  transport: option(
+    'Listeners',
+    'transport',
+    value.choice('auto', 'net', 'uring'),
+    'auto',
+    'How sockets are driven; auto takes the best that works here.',
+  ),
+
+  ingressClass: option(
+    'Translation',
+    'ingressClass',
+    value.objectName,
+    'tidegate',
+    'Name of our IngressClass.',
+  ),
+  controller: option(
+    'Translation',
+    'controller',
+    value.controllerName,
+    'tidegate.io/ingress-controller',
+    'IngressClasses whose spec.controller is this one are ours.',
+  ),
+  watchIngressWithoutClass: option(
+    'Translation',
+    'watchIngressWithoutClass',
+    value.toggle,
+    'false',
+    'Also serve Ingresses that name no class when no class is the default.',
+  ),
+  defaultCertificate: option(
+    'Translation',
+    'defaultCertificate',
+    value.secretName,
+    null,
+    'Secret with the certificate for hosts without one; accepted, but not used in this version.',
+  ),
+  balance: option(
+    'Translation',
+    'balance',
+    value.choice('round-robin', 'least-request', 'ewma'),
+    'round-robin',
+    'How endpoints are chosen where an Ingress does not say.',
+  ),
+  externalNames: option(
+    'Translation',
+    'externalNames',
+    value.onOff,
+    'on',
+    'Whether Services of type ExternalName are served.',
+  ),
+  externalNamesLoopback: option(
+    'Translation',
+    'externalNamesLoopback',
+    value.toggle,
+    'false',
+    'Let ExternalName Services lead to loopback and link-local addresses.',
+  ),
+
+  trustedProxies: option(
+    'Forwarding',
+    'trustedProxies',
+    value.cidrs,
+    '',
+    'Peers whose X-Forwarded-*, X-Real-IP, Forwarded and X-Request-ID are believed.',
+  ),
+  sendForwarded: option(
+    'Forwarding',
+    'sendForwarded',
+    value.toggle,
+    'false',
+    'Also send Forwarded (RFC 7239) to backends.',
+  ),
+  serverName: option(
+    'Forwarding',
+    'serverName',
+    value.fieldText,
+    '',
+    'Value of Server in responses that have none; empty for no such field.',
+  ),
+  upgrades: option(
+    'Forwarding',
+    'upgrades',
+    value.upgradeTokens,
+    '*',
+    'Upgrade protocols that are tunnelled; * for any, empty for none.',
+  ),
+
+  accessLog: option(
+    'Observing',
+    'accessLog',
+    value.choice('json', 'off'),
+    'json',
+    'Access log on standard output, one JSON object per request.',
+  ),
+  accessLogSample: option(
+    'Observing',
+    'accessLogSample',
+    value.fraction(),
+    '1',
+    'Share of requests that are logged; answers of 500 and above always are.',
+  ),
+  logLevel: option(
+    'Observing',
+    'logLevel',
+    value.choice('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'),
+    'info',
+    'Least level of the program log.',
+  ),
+
+  drainDelay: option(
+    'Draining',
+    'drainDelay',
+    value.duration('zero-is-zero'),
+    '0',
+    'From SIGTERM, when readiness goes false, until the listeners close.',
+  ),
+} as const;
+
+interface LimitDoc {
+  readonly unit: 'bytes' | 'count';
+  readonly min: number;
+  readonly max: number;
+  readonly doc: string;
+}
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+const TIB = 1024 ** 4;
+
+const LIMIT_DOCS: { readonly [K in keyof Limits]: LimitDoc } = {
+  requestLineBytes: { unit: 'bytes', min: 128, max: MIB, doc: 'Request line. Over it: 414.' },
+  requestHeadBytes: { unit: 'bytes', min: 256, max: MIB, doc: 'Request head. Over it: 431.' },
+  fieldCount: {
+    unit: 'count',
+    min: 4,
+    max: 10_000,
+    doc: 'Field lines of a head. Over it: 431 (request) or 502 (response).',
+  },
+  responseHeadBytes: { unit: 'bytes', min: 256, max: MIB, doc: 'Response head. Over it: 502.' },
+  trailerBytes: { unit: 'bytes', min: 0, max: MIB, doc: 'Trailers of one message.' },
+  trailerCount: { unit: 'count', min: 0, max: 10_000, doc: 'Trailer fields of one message.' },
+  chunkExtensionBytes: { unit: 'bytes', min: 0, max: MIB, doc: 'Chunk extensions of one message.' },
+  bodyBytes: {
+    unit: 'bytes',
+    min: 0,
+    max: TIB,
+    doc: 'Request body where the route sets no limit; 0 for none. Over it: 413.',
+  },
+  connections: {
+    unit: 'count',
+    min: 1,
+    max: 10_000_000,
+    doc: 'Client connections of one worker; further ones are closed at once.',
+  },
+  requests: {
+    unit: 'count',
+    min: 1,
+    max: 10_000_000,
+    doc: 'Requests in flight in one worker. Over it: 503 with Retry-After.',
+  },
+  requestsPerConnection: {
+    unit: 'count',
+    min: 1,
+    max: 1_000_000_000,
+    doc: 'Requests on one client connection before it is closed politely.',
+  },
+  endpointConnections: {
+    unit: 'count',
+    min: 1,
+    max: 1_000_000,
+    doc: 'Connections of one worker to one endpoint.',
+  },
+  endpointIdleConnections: {
+    unit: 'count',
+    min: 0,
+    max: 1_000_000,
+    doc: 'Idle connections that one worker keeps to one endpoint.',
+  },
+  pendingRequests: {
+    unit: 'count',
+    min: 0,
+    max: 1_000_000,
+    doc: 'Requests of one upstream that wait for a connection in one worker. Over it: 503.',
+  },
+  replayBytes: {
+    unit: 'bytes',
+    min: 0,
+    max: 64 * MIB,
+    doc: 'Start of a request body that is kept so that the request can be sent again.',
+  },
+  informationalResponses: {
+    unit: 'count',
+    min: 0,
+    max: 10_000,
+    doc: '1xx responses passed on for one request.',
+  },
+};
+
+const TIMEOUT_DOCS: { readonly [K in keyof Timeouts]: string } = {
+  requestHead: 'From the first byte of a request to the end of its head. Over it: 408.',
+  bodyIdle: 'Between two reads of a request body. Over it: 408.',
+  bodyRate: 'Bytes per second that a request body must reach once the grace is over; 0 for no such demand.',
+  bodyRateGrace: 'How long a request body may be slower than the rate.',
+  keepAlive: 'A client connection without a request.',
+  sendIdle: 'The client takes no byte of the response.',
+  connect: 'Connecting to an endpoint.',
+  response: 'No byte of a response from the endpoint. Over it: 504.',
+  upstreamSendIdle: 'The endpoint takes no byte of the request.',
+  upstreamIdle: 'An idle connection kept to an endpoint.',
+  tunnelIdle: 'A tunnel (WebSocket and other upgrades) without a byte in either direction.',
+  pending: 'Waiting for a connection to an endpoint when all are taken. Over it: 503.',
+  drain: 'From the closing of the listeners until what still runs is cut.',
+  drainIdle: 'How long an idle keep-alive connection may still send a request during a drain.',
+};
+
+function limitOption(name: keyof Limits): Option<number> {
+  const { unit, min, max, doc } = LIMIT_DOCS[name];
+  const bytes = unit === 'bytes';
+  const kind = bytes ? value.size(min, max) : value.wholeNumber(min, max);
+  const fallback = bytes ? value.formatSize(DEFAULT_LIMITS[name]) : String(DEFAULT_LIMITS[name]);
+  return option('Limits', `limits.${name}`, kind, fallback, doc, `limit-${kebab(name)}`);
+}
+
+function timeoutOption(name: keyof Timeouts): Option<number> {
+  const isRate = name === 'bodyRate';
+  const kind = isRate ? value.size(0, 1024 * MIB) : value.duration('zero-is-off');
+  const fallback = isRate
+    ? value.formatSize(DEFAULT_TIMEOUTS[name])
+    : value.formatDuration(DEFAULT_TIMEOUTS[name]);
+  const isGrace = name === 'drain';
+  const flag = isGrace ? 'drain' : `timeout-${kebab(name)}`;
+  return option(
+    isGrace ? 'Draining' : 'Timeouts',
+    `timeouts.${name}`,
+    kind,
+    fallback,
+    TIMEOUT_DOCS[name],
+    flag,
+  );
+}
+
+function forEachName<N extends string>(
+  docs: Record<N, unknown>,
+  make: (name: N) => Option<number>,
+): ReadonlyMap<N, Option<number>> {
+  return new Map((Object.keys(docs) as N[]).map((name) => [name, make(name)]));
+}
+
+export const LIMIT_OPTIONS: ReadonlyMap<keyof Limits, Option<number>> = forEachName(LIMIT_DOCS, limitOption);
+export const TIMEOUT_OPTIONS: ReadonlyMap<keyof Timeouts, Option<number>> = forEachName(
+  TIMEOUT_DOCS,
+  timeoutOption,
+);
+
+/** All of them, in the order of {@link OPTION_GROUPS}. */
+export const ALL_OPTIONS: readonly Option<unknown>[] = [
+  ...Object.values(OPTIONS),
+  ...LIMIT_OPTIONS.values(),
+  ...TIMEOUT_OPTIONS.values(),
+].sort((a, b) => OPTION_GROUPS.indexOf(a.group) - OPTION_GROUPS.indexOf(b.group));

@@ -1,0 +1,210 @@
+/** Flags, environment and settings file → one validated, immutable Settings value. */
+import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import type { AccessLogConfig, Limits, Timeouts } from '../dataplane/config.ts';
+import type { BalancePolicy } from '../model/routing-table.ts';
+import { type FileValues, readSettingsFile } from './file.ts';
+import { ALL_OPTIONS, LIMIT_OPTIONS, OPTIONS, type Option, TIMEOUT_OPTIONS } from './options.ts';
+import type { ListenAddress, SecretName } from './values.ts';
+
+/** What every command knows. */
+export interface CommonSettings {
+  readonly http: ListenAddress | null;
+  readonly https: ListenAddress | null;
+  readonly admin: ListenAddress | null;
+  readonly adminName: string | null;
+  readonly workers: number;
+  readonly transport: 'auto' | 'net';
+  readonly ingressClass: string;
+  readonly controller: string;
+  readonly watchIngressWithoutClass: boolean;
+  readonly defaultCertificate: SecretName | null;
+  readonly balance: BalancePolicy;
+  readonly externalNames: { readonly enabled: boolean; readonly allowLoopback: boolean };
+  /** Empty: those of the system. */
+  readonly dnsServers: readonly string[];
+  readonly trustedProxies: readonly string[];
+  readonly sendForwarded: boolean;
+  readonly serverName: string;
+  readonly upgrades: readonly string[];
+  readonly accessLog: AccessLogConfig;
+  readonly logLevel: LogLevel;
+  /** Milliseconds from readiness going false until the listeners close; the grace after it is `timeouts.drain`. */
+  readonly drainDelay: number;
+  readonly limits: Limits;
+  readonly timeouts: Timeouts;
+}
+
+/** What `run` needs on top: where objects come from. */
+export interface Settings extends CommonSettings {
+  readonly source: SourceSettings;
+}
+
+export type SourceSettings = { readonly kind: 'manifests'; readonly directory: string };
+
+export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
+
+export interface SettingsInput {
+  /** What the command line gave, by flag without dashes. */
+  readonly flags: ReadonlyMap<string, string | boolean>;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+}
+
+/** `errors` are sentences for the user, each naming where the value came from, the value and what was expected. */
+export type Loaded<T> =
+  | { readonly ok: true; readonly settings: T }
+  | { readonly ok: false; readonly errors: readonly string[] };
+
+/** Settings for commands that are told on the command line what to read. */
+export function loadCommonSettings(input: SettingsInput): Loaded<CommonSettings> {
+  const reader = new Reader(input);
+  const settings = commonSettings(reader);
+  return reader.errors.length > 0 ? { ok: false, errors: reader.errors } : { ok: true, settings };
+}
+
+/** Settings for `run`. */
+export function loadSettings(input: SettingsInput): Loaded<Settings> {
+  const reader = new Reader(input);
+  const settings = { ...commonSettings(reader), source: sourceSettings(reader, input) };
+  return reader.errors.length > 0 ? { ok: false, errors: reader.errors } : { ok: true, settings };
+}
+
+/** Looks values up in the order flag, environment, file, default, and collects what is wrong with them. */
+class Reader {
+  readonly errors: string[] = [];
+  readonly #input: SettingsInput;
+  readonly #file: FileValues;
+
+  constructor(input: SettingsInput) {
+    this.#input = input;
+    const path = configPath(input);
+    this.#file = path === null ? { name: '', values: new Map() } : this.#readFile(path);
+  }
+
+  /** The value of one option; a stand-in when it is wrong, because then nothing is built from it. */
+  read<T>(option: Option<T>): T {
+    const found = this.#find(option);
+    if (found === null) return null as T;
+    const result = option.kind.schema.safeParse(found.raw);
+    if (result.success) return result.data;
+    const reason =
+      result.error.issues.find((issue) => issue.code === 'custom')?.message ?? option.kind.expected;
+    this.errors.push(`${found.from}: ${describeValue(found.raw)} is not valid: expected ${reason}.`);
+    return option.default === null ? (null as T) : option.kind.schema.parse(option.default);
+  }
+
+  /** Where the value of an option comes from, for a message about a combination; null when nobody set it. */
+  whereSet(option: Option<unknown>): string | null {
+    const found = this.#find(option);
+    return found === null || found.from === DEFAULT ? null : found.from;
+  }
+
+  #find(option: Option<unknown>): { from: string; raw: unknown } | null {
+    const flag = this.#input.flags.get(option.flag);
+    if (flag !== undefined) return { from: `--${option.flag}`, raw: flag };
+    const variable = this.#input.environment[option.environment];
+    // An empty variable is how templates say "not set".
+    if (variable !== undefined && variable !== '') return { from: option.environment, raw: variable };
+    const entry = this.#file.values.get(option.key);
+    if (entry !== undefined) return { from: `${this.#file.name}: ${option.key}`, raw: entry };
+    return option.default === null ? null : { from: DEFAULT, raw: option.default };
+  }
+
+  #readFile(path: string): FileValues {
+    let text: string;
+    try {
+      text = readFileSync(path, 'utf8');
+    } catch (error) {
+      this.errors.push(`${path}: the settings file cannot be read: ${(error as Error).message}.`);
+      return { name: path, values: new Map() };
+    }
+    const known = new Set(ALL_OPTIONS.map((option) => option.key));
+    const { values, errors } = readSettingsFile(path, text, known);
+    this.errors.push(...errors);
+    return values;
+  }
+}
+
+const DEFAULT = 'default';
+
+function configPath(input: SettingsInput): string | null {
+  const flag = input.flags.get('config');
+  if (typeof flag === 'string') return flag;
+  const { TIDEGATE_CONFIG: variable } = input.environment;
+  return variable || null;
+}
+
+function describeValue(raw: unknown): string {
+  const text = JSON.stringify(raw) ?? String(raw);
+  return text.length > 200 ? `${text.slice(0, 200)}…` : text;
+}
+
+function commonSettings(reader: Reader): CommonSettings {
+  const transport = reader.read(OPTIONS.transport);
+  if (transport === 'uring') {
+    reader.errors.push(
+      `${reader.whereSet(OPTIONS.transport)}: "uring" is not available in this version: expected auto or net.`,
+    );
+  }
+  return {
+    http: reader.read(OPTIONS.http),
+    https: reader.read(OPTIONS.https),
+    admin: reader.read(OPTIONS.admin),
+    adminName: reader.read(OPTIONS.adminName),
+    workers: reader.read(OPTIONS.workers) ?? availableParallelism(),
+    transport: transport === 'net' ? 'net' : 'auto',
+    ingressClass: reader.read(OPTIONS.ingressClass),
+    controller: reader.read(OPTIONS.controller),
+    watchIngressWithoutClass: reader.read(OPTIONS.watchIngressWithoutClass),
+    defaultCertificate: reader.read(OPTIONS.defaultCertificate),
+    balance: { kind: reader.read(OPTIONS.balance) },
+    externalNames: {
+      enabled: reader.read(OPTIONS.externalNames),
+      allowLoopback: reader.read(OPTIONS.externalNamesLoopback),
+    },
+    dnsServers: reader.read(OPTIONS.dnsServers),
+    trustedProxies: reader.read(OPTIONS.trustedProxies),
+    sendForwarded: reader.read(OPTIONS.sendForwarded),
+    serverName: reader.read(OPTIONS.serverName),
+    upgrades: reader.read(OPTIONS.upgrades),
+    accessLog: {
+      enabled: reader.read(OPTIONS.accessLog) === 'json',
+      sample: reader.read(OPTIONS.accessLogSample),
+    },
+    logLevel: reader.read(OPTIONS.logLevel),
+    drainDelay: reader.read(OPTIONS.drainDelay),
+    limits: readAll<Limits>(reader, LIMIT_OPTIONS),
+    timeouts: readAll<Timeouts>(reader, TIMEOUT_OPTIONS),
+  };
+}
+
+function readAll<R extends Limits | Timeouts>(
+  reader: Reader,
+  options: ReadonlyMap<keyof R, Option<number>>,
+): R {
+  const entries = [...options].map(([name, option]) => [name, reader.read(option)] as const);
+  return Object.fromEntries(entries) as unknown as R;
+}
+
+function sourceSettings(reader: Reader, input: SettingsInput): SourceSettings {
+  const directory = reader.read(OPTIONS.manifests);
+  const kubeconfig = reader.read(OPTIONS.kubeconfig);
+  const { KUBERNETES_SERVICE_HOST: apiServer } = input.environment;
+  const source =
+    reader.read(OPTIONS.source) ??
+    (apiServer !== undefined || kubeconfig !== null ? 'kubernetes' : 'manifests');
+  if (source === 'kubernetes') {
+    const why =
+      reader.whereSet(OPTIONS.source) ??
+      reader.whereSet(OPTIONS.kubeconfig) ??
+      'running in a pod (KUBERNETES_SERVICE_HOST is set)';
+    reader.errors.push(
+      `${why}: the source kubernetes is not available in this version: use --source manifests --manifests DIR.`,
+    );
+  } else if (directory === null) {
+    reader.errors.push(
+      '--manifests: no folder given: expected the folder that holds the manifests, like --manifests ./manifests.',
+    );
+  }
+  return { kind: 'manifests', directory: directory ?? '' };
+}
