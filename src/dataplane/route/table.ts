@@ -1,0 +1,178 @@
+/**
+ * The routing table of one worker. `match` runs for every request: lookups in Maps, no closures, no regular
+ * expressions, and a bound on the work that the client's path cannot move.
+ */
+import type { Hostname, PathKey, UpstreamKey } from '../../model/keys.ts';
+import type { Route, Upstream } from '../../model/routing-table.ts';
+import type { HostPatch, PatchChunk } from '../../model/table-patch.ts';
+
+/** What the owner of the table does with its contents. */
+export interface LiveTableOwner<T extends object> {
+  /** Called once per route, when the first request for it arrives; its result is what `match` gives from then on. */
+  compile(route: Route): T;
+  /** A new upstream, or a changed one of the same key. Comes before any route that uses it. */
+  setUpstream(upstream: Upstream): void;
+  /** Comes after the last route that used it is gone. */
+  removeUpstream(key: UpstreamKey): void;
+}
+
+/** A route as it came (JSON text) and, from its first match on, as its owner compiled it. */
+interface Slot<T> {
+  readonly text: string;
+  live: T | null;
+}
+
+interface LiveHost<T> {
+  readonly exact: Map<string, Slot<T>>;
+  /** By prefix without trailing slash; '' is the prefix of every path. */
+  readonly prefix: Map<string, Slot<T>>;
+  /** How many prefixes there are of each number of segments; its length bounds the search. */
+  readonly depths: number[];
+  fallback: Slot<T> | null;
+}
+
+const SLASH = 47;
+const EXACT = 61; // `=`, see exactPath
+
+export class LiveTable<T extends object> {
+  readonly #owner: LiveTableOwner<T>;
+  readonly #exactHosts = new Map<string, LiveHost<T>>();
+  /** By what follows the `*`: `.example.com`. */
+  readonly #wildcardHosts = new Map<string, LiveHost<T>>();
+  #anyHost: LiveHost<T> | null = null;
+  #generation = 0;
+
+  constructor(owner: LiveTableOwner<T>) {
+    this.#owner = owner;
+  }
+
+  /** Generation of the table that was applied last; 0 before the first. */
+  get generation(): number {
+    return this.#generation;
+  }
+
+  /** Takes all the chunks of one `diffTables`, in their order, and makes them live in one step. */
+  apply(chunks: readonly PatchChunk[], generation: number): void {
+    for (const chunk of chunks) for (const upstream of chunk.upstreams) this.#owner.setUpstream(upstream);
+    for (const chunk of chunks) {
+      for (const patch of chunk.hosts) patchHost(this.#hostForPatch(patch.host), patch);
+      for (const host of chunk.removedHosts) this.#removeHost(host);
+    }
+    for (const chunk of chunks) for (const key of chunk.removedUpstreams) this.#owner.removeUpstream(key);
+    this.#generation = generation;
+  }
+
+  /**
+   * Takes a host in its one spelling (see `hostname`) and a path in match form (see `normalizePath`). Gives
+   * null when nothing serves the request: 404.
+   *
+   * The most specific host that matches owns the request: exact, then `*.` for exactly one label, then any.
+   * In it the longest path wins, of two equally long the exact one; then the host's fallback; then that of any
+   * host. A less specific host's paths are not tried (kubernetes Ingress leaves this open).
+   */
+  match(host: string, path: string): T | null {
+    const owning = this.#exactHosts.get(host) ?? this.#wildcardHost(host) ?? this.#anyHost;
+    if (owning === null) return null;
+    const slot = findPath(owning, path) ?? owning.fallback ?? this.#anyHost?.fallback ?? null;
+    if (slot === null) return null;
+    if (slot.live === null) slot.live = this.#owner.compile(JSON.parse(slot.text) as Route);
+    return slot.live;
+  }
+
+  #wildcardHost(host: string): LiveHost<T> | undefined {
+    if (this.#wildcardHosts.size === 0) return undefined;
+    const dot = host.indexOf('.');
+    return dot > 0 ? this.#wildcardHosts.get(host.slice(dot)) : undefined;
+  }
+
+  #hostForPatch(host: Hostname): LiveHost<T> {
+    if (host === '') {
+      this.#anyHost ??= emptyHost();
+      return this.#anyHost;
+    }
+    const wildcard = host.startsWith('*.');
+    const hosts = wildcard ? this.#wildcardHosts : this.#exactHosts;
+    const key = wildcard ? host.slice(1) : host;
+    let found = hosts.get(key);
+    if (found === undefined) {
+      found = emptyHost();
+      hosts.set(key, found);
+    }
+    return found;
+  }
+
+  #removeHost(host: Hostname): void {
+    if (host === '') this.#anyHost = null;
+    else if (host.startsWith('*.')) this.#wildcardHosts.delete(host.slice(1));
+    else this.#exactHosts.delete(host);
+  }
+}
+
+/** The slot of the longest path that matches; an exact path is as long as the request's, so it comes first. */
+function findPath<T>(host: LiveHost<T>, path: string): Slot<T> | undefined {
+  const exact = host.exact.get(path);
+  if (exact !== undefined) return exact;
+  let end = searchEnd(path, host.depths.length - 1);
+  while (end > 0) {
+    const slot = host.prefix.get(path.slice(0, end));
+    if (slot !== undefined) return slot;
+    end = path.lastIndexOf('/', end - 1);
+  }
+  return end === 0 ? host.prefix.get('') : undefined;
+}
+
+/**
+ * Where the first `segments` segments of the path end: no rule is deeper, so a path of thousands of slashes
+ * costs as little as a short one. -1 when there is no prefix rule at all.
+ */
+function searchEnd(path: string, segments: number): number {
+  if (segments < 0) return -1;
+  let end = 0;
+  for (let left = segments; left > 0; left--) {
+    end = path.indexOf('/', end + 1);
+    if (end === -1) return path.length;
+  }
+  return end;
+}
+
+function emptyHost<T>(): LiveHost<T> {
+  return { exact: new Map(), prefix: new Map(), depths: [], fallback: null };
+}
+
+function patchHost<T>(host: LiveHost<T>, patch: HostPatch): void {
+  for (const key of patch.removed) removePath(host, key);
+  for (let i = 0; i < patch.set.length; i += 2) setPath(host, patch.set[i] as PathKey, patch.set[i + 1]!);
+  if (patch.fallback === undefined) return;
+  if (patch.fallback === null) host.fallback = null;
+  else if (host.fallback?.text !== patch.fallback) host.fallback = { text: patch.fallback, live: null };
+}
+
+/** A route whose text did not change keeps what its owner compiled, and so its state. */
+function setPath<T>(host: LiveHost<T>, key: PathKey, text: string): void {
+  const path = key.slice(1);
+  const paths = key.charCodeAt(0) === EXACT ? host.exact : host.prefix;
+  const before = paths.get(path);
+  if (before?.text === text) return;
+  paths.set(path, { text, live: null });
+  if (paths === host.exact || before !== undefined) return;
+  const depth = segmentCount(path);
+  while (host.depths.length <= depth) host.depths.push(0);
+  host.depths[depth]! += 1; // in range: the line before made it so
+}
+
+function removePath<T>(host: LiveHost<T>, key: PathKey): void {
+  const path = key.slice(1);
+  if (key.charCodeAt(0) === EXACT) {
+    host.exact.delete(path);
+    return;
+  }
+  if (!host.prefix.delete(path)) return;
+  host.depths[segmentCount(path)]! -= 1; // in range: setPath counted this path
+  while (host.depths.at(-1) === 0) host.depths.pop();
+}
+
+function segmentCount(prefix: string): number {
+  let count = 0;
+  for (let i = 0; i < prefix.length; i++) if (prefix.charCodeAt(i) === SLASH) count++;
+  return count;
+}
