@@ -1,0 +1,90 @@
+/** IP addresses and prefixes, parsed once where they enter and compared as numbers from then on. */
+import { isIPv4, isIPv6 } from 'node:net';
+
+export interface IpAddress {
+  readonly family: 4 | 6;
+  readonly value: bigint;
+}
+
+/** The addresses whose first `length` bits are those of `value`. */
+export interface IpPrefix extends IpAddress {
+  readonly length: number;
+}
+
+/** What an address is for, as far as it decides whether it may be a backend. */
+export type IpScope = 'unspecified' | 'loopback' | 'link-local' | 'multicast' | 'unicast';
+
+/**
+ * Takes an IP literal without brackets or zone; gives null for anything else. An IPv4-mapped IPv6 address
+ * (`::ffff:10.0.0.1`) is its IPv4 address, so that no check can be passed by spelling it so.
+ */
+export function parseIp(text: string): IpAddress | null {
+  if (isIPv4(text)) return { family: 4, value: parseIpv4(text) };
+  if (!isIPv6(text) || text.includes('%')) return null;
+  const value = parseIpv6(text);
+  return value >> 32n === 0xffffn ? { family: 4, value: value & 0xffff_ffffn } : { family: 6, value };
+}
+
+/** Takes `10.0.0.0/8`, `fd00::/8` or a single address. Bits behind the length are ignored. */
+export function parsePrefix(text: string): IpPrefix | null {
+  const slash = text.indexOf('/');
+  const ip = parseIp(slash === -1 ? text : text.slice(0, slash));
+  if (ip === null) return null;
+  const bits = ip.family === 4 ? 32 : 128;
+  if (slash === -1) return { ...ip, length: bits };
+  const digits = text.slice(slash + 1);
+  // `::ffff:10.0.0.0/104` is the IPv4 prefix 10.0.0.0/8.
+  const mapped = ip.family === 4 && text.includes(':') ? 96 : 0;
+  const length = /^\d{1,3}$/.test(digits) ? Number(digits) - mapped : -1;
+  return length < 0 || length > bits ? null : { ...ip, length };
+}
+
+export function prefixContains(prefix: IpPrefix, ip: IpAddress): boolean {
+  if (prefix.family !== ip.family) return false;
+  const hostBits = BigInt((prefix.family === 4 ? 32 : 128) - prefix.length);
+  return prefix.value >> hostBits === ip.value >> hostBits;
+}
+
+/** The ranges of RFC 6890 (IANA special-purpose registries) that no ordinary backend lives in. */
+export function ipScope(ip: IpAddress): IpScope {
+  for (const [prefix, scope] of SPECIAL_RANGES) if (prefixContains(prefix, ip)) return scope;
+  return 'unicast';
+}
+
+const SPECIAL_RANGES: readonly (readonly [IpPrefix, IpScope])[] = (
+  [
+    ['0.0.0.0/8', 'unspecified'], // 0.0.0.0 reaches the host itself on Linux
+    ['127.0.0.0/8', 'loopback'],
+    ['169.254.0.0/16', 'link-local'],
+    ['224.0.0.0/4', 'multicast'],
+    ['255.255.255.255/32', 'multicast'],
+    ['::/128', 'unspecified'],
+    ['::1/128', 'loopback'],
+    ['fe80::/10', 'link-local'],
+    ['ff00::/8', 'multicast'],
+  ] as const
+).map(([text, scope]) => [parsePrefix(text)!, scope]);
+
+function parseIpv4(text: string): bigint {
+  let value = 0;
+  for (const part of text.split('.')) value = value * 256 + Number(part);
+  return BigInt(value);
+}
+
+/** The text is known to be valid. */
+function parseIpv6(text: string): bigint {
+  const dotted = text.lastIndexOf('.') === -1 ? null : text.slice(text.lastIndexOf(':') + 1);
+  const hex = dotted === null ? text : `${text.slice(0, -dotted.length)}${ipv4AsGroups(dotted)}`;
+  const [head = '', tail] = hex.split('::');
+  const first = head === '' ? [] : head.split(':');
+  const last = tail === undefined || tail === '' ? [] : tail.split(':');
+  const zeros = Array<string>(8 - first.length - last.length).fill('0');
+  let value = 0n;
+  for (const group of [...first, ...zeros, ...last]) value = (value << 16n) | BigInt(`0x${group}`);
+  return value;
+}
+
+function ipv4AsGroups(text: string): string {
+  const value = parseIpv4(text);
+  return `${(value >> 16n).toString(16)}:${(value & 0xffffn).toString(16)}`;
+}

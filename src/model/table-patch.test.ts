@@ -1,0 +1,126 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Hostname, PathKey, UpstreamKey } from './keys.ts';
+import {
+  EMPTY_TABLE,
+  type HostTable,
+  type Route,
+  type RoutingTable,
+  type Upstream,
+} from './routing-table.ts';
+import { diffTables, type PatchChunk } from './table-patch.ts';
+
+function route(path: string): Route {
+  return {
+    origin: { kind: 'Ingress', namespace: 'ns', name: 'web', field: '' },
+    host: 'a.test' as Hostname,
+    path,
+    action: { kind: 'unavailable', service: 'ns/web:80' },
+    policy: { maxBodyBytes: 0, connectTimeoutMs: 0, responseTimeoutMs: 0, sendTimeoutMs: 0, retries: 0 },
+  };
+}
+
+function host(name: string, paths: Record<string, Route>, fallback: Route | null = null): HostTable {
+  return { host: name as Hostname, paths: new Map(Object.entries(paths) as [PathKey, Route][]), fallback };
+}
+
+function table(hosts: readonly HostTable[], upstreams: readonly Upstream[] = []): RoutingTable {
+  return {
+    generation: 1,
+    hosts: new Map(hosts.map((each) => [each.host, each])),
+    upstreams: new Map(upstreams.map((each) => [each.key, each])),
+  };
+}
+
+function upstream(key: string, endpoints = 0): Upstream {
+  return {
+    key: key as UpstreamKey,
+    service: { namespace: 'ns', name: key, port: '80' },
+    protocol: 'http1',
+    balance: { kind: 'round-robin' },
+    endpoints: Array.from({ length: endpoints }, (_, i) => ({
+      address: `10.0.0.${i}`,
+      port: 80,
+      zone: null,
+    })),
+  };
+}
+
+const numberedRoutes = (count: number): Record<string, Route> =>
+  Object.fromEntries(Array.from({ length: count }, (_, i) => [`^/${i}`, route(`/${i}`)]));
+
+const routesIn = (chunk: PatchChunk): number =>
+  chunk.hosts.reduce((sum, patch) => sum + patch.set.length / 2, 0);
+
+test('equal tables need no chunk', () => {
+  const same = table([host('a.test', { '^': route('/') })], [upstream('u')]);
+  assert.deepEqual(diffTables(same, same, 10), []);
+  assert.deepEqual(diffTables(EMPTY_TABLE, EMPTY_TABLE, 10), []);
+});
+
+test('only what changed is sent', () => {
+  const kept = route('/kept');
+  const other = host('b.test', { '^': route('/') });
+  const before = table([host('a.test', { '^/kept': kept, '^/gone': route('/gone') }), other]);
+  const changed = route('/new');
+  const after = table([host('a.test', { '^/kept': kept, '^/new': changed }), other]);
+  assert.deepEqual(diffTables(before, after, 10), [
+    {
+      upstreams: [],
+      removedUpstreams: [],
+      removedHosts: [],
+      hosts: [
+        { host: 'a.test', fallback: undefined, set: ['^/new', JSON.stringify(changed)], removed: ['^/gone'] },
+      ],
+    },
+  ]);
+});
+
+test('a fallback that comes, changes or goes is told apart from one that stays', () => {
+  const one = route('');
+  const two = route('');
+  const cases: [from: Route | null, to: Route | null, sent: string | null | undefined][] = [
+    [null, one, JSON.stringify(one)],
+    [one, two, JSON.stringify(two)],
+    [one, null, null],
+  ];
+  for (const [from, to, sent] of cases) {
+    const chunks = diffTables(table([host('a.test', {}, from)]), table([host('a.test', {}, to)]), 10);
+    assert.equal(chunks[0]?.hosts[0]?.fallback, sent);
+  }
+  const stays = diffTables(
+    table([host('a.test', {}, one)]),
+    table([host('a.test', { '^': route('/') }, one)]),
+    10,
+  );
+  assert.equal(stays[0]?.hosts[0]?.fallback, undefined);
+});
+
+test('a host without paths is sent too, because it owns its requests', () => {
+  const chunks = diffTables(EMPTY_TABLE, table([host('a.test', {})]), 10);
+  assert.deepEqual(chunks[0]?.hosts, [{ host: 'a.test', fallback: undefined, set: [], removed: [] }]);
+});
+
+test('no chunk carries more routes than asked for, and none is lost', () => {
+  const chunks = diffTables(EMPTY_TABLE, table([host('a.test', numberedRoutes(25))]), 10);
+  assert.ok(chunks.every((chunk) => routesIn(chunk) <= 10));
+  assert.equal(
+    chunks.reduce((sum, chunk) => sum + routesIn(chunk), 0),
+    25,
+  );
+});
+
+test('removed hosts, paths and upstreams are named', () => {
+  const before = table([host('a.test', numberedRoutes(25)), host('b.test', {})], [upstream('u', 3)]);
+  const after = table([host('a.test', {})]);
+  const chunks = diffTables(before, after, 10);
+  assert.equal(chunks.flatMap((chunk) => chunk.hosts.flatMap((patch) => patch.removed)).length, 25);
+  assert.deepEqual(
+    chunks.flatMap((chunk) => chunk.removedHosts),
+    ['b.test'],
+  );
+  assert.deepEqual(
+    chunks.flatMap((chunk) => chunk.removedUpstreams),
+    ['u'],
+  );
+});
