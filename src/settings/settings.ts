@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import type { AccessLogConfig, Limits, Timeouts } from '../dataplane/config.ts';
 import type { BalancePolicy } from '../model/routing-table.ts';
+import type { LogLevel } from '../observe/log.ts';
 import { type FileValues, readSettingsFile } from './file.ts';
 import { ALL_OPTIONS, LIMIT_OPTIONS, OPTIONS, type Option, TIMEOUT_OPTIONS } from './options.ts';
 import type { ListenAddress, SecretName } from './values.ts';
@@ -41,8 +42,6 @@ export interface Settings extends CommonSettings {
 }
 
 export type SourceSettings = { readonly kind: 'manifests'; readonly directory: string };
-
-export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
 
 export interface SettingsInput {
   /** What the command line gave, by flag without dashes. */

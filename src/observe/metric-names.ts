@@ -1,0 +1,88 @@
+/** Every metric of ours by name: help texts and docs/reference/metrics.md come from here. */
+
+export interface MetricDoc {
+  readonly name: string;
+  readonly type: 'counter' | 'gauge' | 'histogram';
+  readonly labels: readonly string[];
+  readonly help: string;
+}
+
+const ROUTE_LABELS = ['host', 'namespace', 'ingress', 'service'] as const;
+
+/** Rendered by exposition.ts. */
+export const SERIES_METRICS = {
+  requests: counter(
+    'requests_total',
+    [...ROUTE_LABELS, 'code'],
+    'Requests answered; code is the status class, like 2xx.',
+  ),
+  duration: histogram(
+    'request_duration_seconds',
+    [...ROUTE_LABELS],
+    'From the first byte of a request to the last byte of its response.',
+  ),
+  upstream: histogram(
+    'upstream_duration_seconds',
+    [...ROUTE_LABELS],
+    'From sending a request to the endpoint to the head of its response.',
+  ),
+  received: counter(
+    'received_bytes_total',
+    [...ROUTE_LABELS],
+    'Bytes of request bodies received from clients.',
+  ),
+  sent: counter('sent_bytes_total', [...ROUTE_LABELS], 'Bytes of response bodies sent to clients.'),
+} as const satisfies Record<string, MetricDoc>;
+
+/** Kept by the main thread. */
+export const PROCESS_METRICS = {
+  info: gauge('build_info', ['version'], 'Always 1.'),
+  generation: gauge('config_generation', [], 'Generation of the live routing table.'),
+  reloads: counter('config_reloads_total', [], 'Tables made live since the start.'),
+  reloadSeconds: histogram(
+    'config_reload_seconds',
+    [],
+    'From a settled change to its table being live in all workers.',
+  ),
+  objects: gauge('config_objects', ['kind'], 'Objects in use, by kind.'),
+  problems: gauge('config_problems', ['severity'], 'Problems in the objects, as tidegate check prints them.'),
+  restarts: counter('worker_restarts_total', [], 'Workers that died and were replaced.'),
+  droppedLines: counter(
+    'log_dropped_lines_total',
+    [],
+    'Log lines lost because standard output was read too slowly.',
+  ),
+  series: gauge(
+    'metric_series',
+    [],
+    'Series of host, ingress and service in use; beyond 20000 further ones count as host="other".',
+  ),
+} as const satisfies Record<string, MetricDoc>;
+
+/**
+ * What workers report under these names (see stats.ts in the data plane). A name that is not listed is shown
+ * all the same; only its help is general.
+ */
+export const WORKER_METRICS: readonly MetricDoc[] = [
+  counter('connections_total', [], 'Client connections accepted.'),
+  gauge('connections', [], 'Client connections open now.'),
+  gauge('requests_in_flight', [], 'Requests that are being served now.'),
+  counter('limit_hits_total', ['limit'], 'Requests or connections refused because of a limit.'),
+  counter('rejected_requests_total', ['reason'], 'Requests answered by Tidegate itself, by reason.'),
+  counter('upstream_connections_total', [], 'Connections opened to endpoints.'),
+  gauge('upstream_connections', [], 'Connections to endpoints open now.'),
+  counter('upstream_retries_total', [], 'Further attempts after a failed one.'),
+  gauge('worker_event_loop_lag_seconds', ['worker'], 'How late the worker comes to its timers.'),
+];
+
+function counter(name: string, labels: readonly string[], help: string): MetricDoc {
+  return { name: `tidegate_${name}`, type: 'counter', labels, help };
+}
+
+function gauge(name: string, labels: readonly string[], help: string): MetricDoc {
+  return { name: `tidegate_${name}`, type: 'gauge', labels, help };
+}
+
+function histogram(name: string, labels: readonly string[], help: string): MetricDoc {
+  return { name: `tidegate_${name}`, type: 'histogram', labels, help };
+}

@@ -1,0 +1,179 @@
+/** Adds up what workers report and gives it to Prometheus and to the dashboard. */
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { StatsReport } from '../dataplane/messages.ts';
+import { exposeSeries } from './exposition.ts';
+import { PROCESS_METRICS, WORKER_METRICS } from './metric-names.ts';
+import { SeriesTable } from './series.ts';
+
+export interface Reload {
+  readonly generation: number;
+  /** From the settled change until all workers use the table. */
+  readonly seconds: number;
+  /** Number of objects by kind. */
+  readonly objects: Readonly<Record<string, number>>;
+  readonly problems: { readonly error: number; readonly warning: number };
+}
+
+export interface MetricsOptions {
+  readonly version: string;
+  readonly maxSeries?: number;
+  /** Lines that the log lost since the start. */
+  readonly droppedLines?: () => number;
+  readonly now?: () => number;
+}
+
+const MAX_SERIES = 20_000;
+/** Gauges with this prefix are shown for each worker; the others are added up. */
+const PER_WORKER = 'worker_';
+
+export class Metrics {
+  readonly series: SeriesTable;
+  readonly #registry = new Registry();
+  readonly #counters = new Map<string, Counter>();
+  readonly #totals = new Map<string, number>();
+  readonly #gaugeNames = new Set<string>();
+  readonly #workers = new Map<number, Readonly<Record<string, number>>>();
+  readonly #generation: Gauge;
+  readonly #reloads: Counter;
+  readonly #reloadSeconds: Histogram;
+  readonly #objects: Gauge;
+  readonly #problems: Gauge;
+  readonly #restarts: Counter;
+
+  constructor(options: MetricsOptions) {
+    const registers = [this.#registry];
+    this.series = new SeriesTable(options.maxSeries ?? MAX_SERIES, options.now ?? Date.now);
+    collectDefaultMetrics({ register: this.#registry });
+    new Gauge({ ...described(PROCESS_METRICS.info), registers }).set({ version: options.version }, 1);
+    this.#generation = new Gauge({ ...described(PROCESS_METRICS.generation), registers });
+    this.#reloads = new Counter({ ...described(PROCESS_METRICS.reloads), registers });
+    const buckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
+    this.#reloadSeconds = new Histogram({ ...described(PROCESS_METRICS.reloadSeconds), buckets, registers });
+    this.#objects = new Gauge({ ...described(PROCESS_METRICS.objects), registers });
+    this.#problems = new Gauge({ ...described(PROCESS_METRICS.problems), registers });
+    this.#restarts = new Counter({ ...described(PROCESS_METRICS.restarts), registers });
+    const { series } = this;
+    new Gauge({
+      ...described(PROCESS_METRICS.series),
+      registers,
+      collect() {
+        this.set(series.size);
+      },
+    });
+    new Counter({
+      ...described(PROCESS_METRICS.droppedLines),
+      registers,
+      collect() {
+        this.reset();
+        this.inc(options.droppedLines?.() ?? 0);
+      },
+    });
+  }
+
+  /** Takes a report of worker number `worker`. */
+  addReport(worker: number, report: StatsReport): void {
+    for (const series of report.series) this.series.add(series);
+    for (const [name, difference] of Object.entries(report.counters)) this.#count(name, difference);
+    this.#workers.set(worker, report.gauges);
+    for (const name of Object.keys(report.gauges)) this.#showGauge(name);
+  }
+
+  /** A worker ended: its gauges are gone, what it counted stays. */
+  removeWorker(worker: number): void {
+    this.#workers.delete(worker);
+  }
+
+  countRestart(): void {
+    this.#restarts.inc();
+  }
+
+  recordReload(reload: Reload): void {
+    this.#generation.set(reload.generation);
+    this.#reloads.inc();
+    this.#reloadSeconds.observe(reload.seconds);
+    this.recordObjects(reload.objects, reload.problems);
+  }
+
+  /** For a change of the objects that gave the same table. */
+  recordObjects(objects: Reload['objects'], problems: Reload['problems']): void {
+    this.#objects.reset();
+    for (const [kind, count] of Object.entries(objects)) this.#objects.set({ kind }, count);
+    this.#problems.set({ severity: 'error' }, problems.error);
+    this.#problems.set({ severity: 'warning' }, problems.warning);
+  }
+
+  /** Prometheus' text format 0.0.4, in pieces. */
+  async *text(): AsyncGenerator<string> {
+    yield await this.#registry.metrics();
+    yield* exposeSeries(this.series.values());
+  }
+
+  /** Totals by the names that workers use; `name:value` for a labelled one. */
+  get counters(): ReadonlyMap<string, number> {
+    return this.#totals;
+  }
+
+  /** The latest gauges by worker number. */
+  get workers(): ReadonlyMap<number, Readonly<Record<string, number>>> {
+    return this.#workers;
+  }
+
+  /** One gauge added up over all workers. */
+  gauge(name: string): number {
+    let sum = 0;
+    for (const gauges of this.#workers.values()) sum += gauges[name] ?? 0;
+    return sum;
+  }
+
+  #count(name: string, difference: number): void {
+    this.#totals.set(name, (this.#totals.get(name) ?? 0) + difference);
+    const { family, value } = splitName(name);
+    const label = labelOf(family);
+    let counter = this.#counters.get(family);
+    if (!counter) {
+      counter = new Counter({ ...workerMetric(family), labelNames: [label], registers: [this.#registry] });
+      this.#counters.set(family, counter);
+    }
+    if (value === null) counter.inc(difference);
+    else counter.inc({ [label]: value }, difference);
+  }
+
+  #showGauge(name: string): void {
+    if (this.#gaugeNames.has(name)) return;
+    this.#gaugeNames.add(name);
+    const perWorker = name.startsWith(PER_WORKER);
+    const workers = this.#workers;
+    const sum = (): number => this.gauge(name);
+    new Gauge({
+      ...workerMetric(name),
+      labelNames: perWorker ? ['worker'] : [],
+      registers: [this.#registry],
+      collect() {
+        this.reset();
+        if (!perWorker) return this.set(sum());
+        for (const [worker, gauges] of workers) this.set({ worker: String(worker) }, gauges[name] ?? 0);
+      },
+    });
+  }
+}
+
+function described(doc: { name: string; help: string; labels: readonly string[] }) {
+  return { name: doc.name, help: doc.help, labelNames: [...doc.labels] };
+}
+
+/** `limit_hits_total:connections` is family `limit_hits_total` with the label value `connections`. */
+function splitName(name: string): { family: string; value: string | null } {
+  const colon = name.indexOf(':');
+  return colon === -1
+    ? { family: name, value: null }
+    : { family: name.slice(0, colon), value: name.slice(colon + 1) };
+}
+
+function labelOf(family: string): string {
+  return WORKER_METRICS.find((doc) => doc.name === `tidegate_${family}`)?.labels[0] ?? 'reason';
+}
+
+function workerMetric(family: string): { name: string; help: string } {
+  const name = `tidegate_${family.replace(/[^a-zA-Z0-9_]/g, '_')}`;
+  return { name, help: WORKER_METRICS.find((doc) => doc.name === name)?.help ?? 'Reported by the workers.' };
+}
