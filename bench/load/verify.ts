@@ -1,0 +1,40 @@
+/** Checks content before a figure is believed. Each rejects with what was wrong. */
+import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { type IncomingMessage, request } from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
+
+/** Gets `url` and compares the body byte by byte. A slow reader pauses after each read, so that buffers fill up. */
+export async function expectBody(
+  url: string,
+  expected: Buffer,
+  reader: 'fast' | 'slow' = 'fast',
+): Promise<void> {
+  const message = request(url, { agent: false });
+  message.end();
+  const [response] = (await once(message, 'response')) as [IncomingMessage];
+  const parts: Buffer[] = [];
+  for await (const part of response) {
+    parts.push(part as Buffer);
+    if (reader === 'slow') await delay(1);
+  }
+  const body = Buffer.concat(parts);
+  if (response.statusCode !== 200) throw new Error(`GET ${url}: status ${response.statusCode}, expected 200`);
+  if (!body.equals(expected)) {
+    throw new Error(
+      `GET ${url} (${reader} reader): ${body.length} bytes that differ from the ${expected.length} expected`,
+    );
+  }
+}
+
+/** Uploads random bytes to the backend's `/digest` and compares what arrived by its SHA-256. */
+export async function expectUpload(origin: string, size: number): Promise<void> {
+  const body = randomBytes(size);
+  const response = await fetch(`${origin}/digest`, { method: 'POST', body });
+  const digest = await response.text();
+  if (digest !== createHash('sha256').update(body).digest('hex')) {
+    throw new Error(
+      `POST ${origin}/digest: the backend did not receive what was sent (${response.status} ${digest.slice(0, 80)})`,
+    );
+  }
+}

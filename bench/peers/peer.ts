@@ -1,0 +1,56 @@
+/** A peer is a proxy we measure: how to see whether it is here, and the command that runs it. */
+import { execFile } from 'node:child_process';
+
+export interface Peer {
+  readonly name: string;
+  /** Whether it can run on this machine, and in which version. */
+  probe(): Promise<Presence>;
+  /** Writes its configuration into `setup.directory` and gives the command that runs it in the foreground. */
+  prepare(setup: PeerSetup): Promise<PeerCommand>;
+  /** What to know before its figures are compared: work it cannot do, or does in another way. */
+  readonly remarks: readonly string[];
+}
+
+export type Presence =
+  | { readonly kind: 'present'; readonly version: string }
+  | { readonly kind: 'absent'; readonly reason: string };
+
+export interface PeerSetup {
+  /** Its own, empty. */
+  readonly directory: string;
+  readonly port: number;
+  /** Port of the backend on loopback. */
+  readonly upstream: number;
+  readonly series: Series;
+  /** Read and write bodies with {@link BULK_BUFFER_BYTES} at a time, without storing them first. */
+  readonly bulk: boolean;
+}
+
+/**
+ * The same work for all. Both: X-Forwarded-For/-Host/-Proto/-Port, X-Real-IP, X-Request-ID (made by the proxy) and
+ * Via are sent upstream. `log`: one JSON line per request is written to a file, too.
+ */
+export type Series = 'bare' | 'log';
+
+export interface PeerCommand {
+  readonly argv: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** The unit in which Tidegate reads bodies; peers whose buffers can be set get the same. */
+export const BULK_BUFFER_BYTES = 256 * 1024;
+
+/** The answer of `probe` for a program that prints its version: the first match of `pattern`. */
+export async function probeProgram(argv: readonly string[], pattern: RegExp): Promise<Presence> {
+  const [program = '', ...args] = argv;
+  const output = await new Promise<string | null>((resolve) => {
+    // Some print their version and exit with 1; only a program that cannot be started is absent.
+    execFile(program, args, (error, stdout, stderr) =>
+      resolve(error?.code === 'ENOENT' ? null : stdout + stderr),
+    );
+  });
+  if (output === null) return { kind: 'absent', reason: `${program} is not installed` };
+  const version = pattern.exec(output)?.[1];
+  if (version === undefined) return { kind: 'absent', reason: `${argv.join(' ')} prints no version` };
+  return { kind: 'present', version };
+}

@@ -1,0 +1,27 @@
+/** What is measured, in the order of the report. */
+import { browserGet } from './browser-get.ts';
+import { download } from './download.ts';
+import { fullLoad } from './full-load.ts';
+import { idleMemory } from './idle-memory.ts';
+import { newConnection } from './new-connection.ts';
+import { routes } from './routes.ts';
+import type { Scenario } from './scenario.ts';
+import { smallGet } from './small-get.ts';
+import { swap } from './swap.ts';
+import { upload } from './upload.ts';
+import { variedPaths } from './varied-paths.ts';
+import { websocket } from './websocket.ts';
+
+export const SCENARIOS: readonly Scenario[] = [
+  smallGet,
+  browserGet,
+  variedPaths,
+  download,
+  upload,
+  newConnection,
+  websocket,
+  routes,
+  swap,
+  fullLoad,
+  idleMemory,
+];
