@@ -65,13 +65,17 @@ export const PROCESS_METRICS = {
  */
 export const WORKER_METRICS: readonly MetricDoc[] = [
   counter('connections_total', [], 'Client connections accepted.'),
+  counter('connections_refused_total', [], 'Client connections closed at once because there were too many.'),
   gauge('connections', [], 'Client connections open now.'),
-  gauge('requests_in_flight', [], 'Requests that are being served now.'),
-  counter('limit_hits_total', ['limit'], 'Requests or connections refused because of a limit.'),
-  counter('rejected_requests_total', ['reason'], 'Requests answered by Tidegate itself, by reason.'),
+  gauge('requests', [], 'Requests in flight.'),
+  counter('limit_hits_total', ['limit'], 'Requests or connections ended by a limit or a timeout.'),
+  counter('upgrades_total', [], 'Connections that became tunnels, such as WebSockets.'),
   counter('upstream_connections_total', [], 'Connections opened to endpoints.'),
-  gauge('upstream_connections', [], 'Connections to endpoints open now.'),
+  counter('upstream_connection_failures_total', [], 'Connections to endpoints that could not be opened.'),
   counter('upstream_retries_total', [], 'Further attempts after a failed one.'),
+  counter('upstream_ejections_total', [], 'Endpoints taken out for a while because they failed.'),
+  counter('internal_errors_total', [], 'Requests that ended with an error of our own: each is a bug.'),
+  counter('access_log_lines_total', [], 'Lines of the access log.'),
   gauge('worker_event_loop_lag_seconds', ['worker'], 'How late the worker comes to its timers.'),
 ];
 

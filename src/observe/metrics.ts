@@ -1,6 +1,7 @@
 /** Adds up what workers report and gives it to Prometheus and to the dashboard. */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { StatsReport } from '../dataplane/messages.ts';
+import { COUNTERS } from '../dataplane/stats.ts';
 import { exposeSeries } from './exposition.ts';
 import { PROCESS_METRICS, WORKER_METRICS } from './metric-names.ts';
 import { SeriesTable } from './series.ts';
@@ -68,6 +69,8 @@ export class Metrics {
         this.inc(options.droppedLines?.() ?? 0);
       },
     });
+    // A counter that is there from the start shows its first increase too.
+    for (const name of COUNTERS) this.#count(name, 0);
   }
 
   /** Takes a report of worker number `worker`. */

@@ -1,0 +1,74 @@
+/** The routing table as JSON text, in pieces: 100,000 routes are tens of megabytes. */
+import { hostname } from '../model/keys.ts';
+import type { HostTable, Route, RoutingTable, Upstream } from '../model/routing-table.ts';
+
+const PIECE_CHARACTERS = 32_768;
+
+/**
+ * `{"generation", "hosts": {host: {"host", "paths": {key: route}, "fallback"}}, "upstreams": {key: upstream}}`.
+ * With `host`, only that host as it is written in the rules (`*.x` for a wildcard, '' for any host) and the
+ * upstreams it uses.
+ */
+export function configText(table: RoutingTable, host: string | null): Generator<string> {
+  return gathered(pieces(host === null ? table : onlyHost(table, host)));
+}
+
+function onlyHost(table: RoutingTable, host: string): RoutingTable {
+  const found = table.hosts.get(hostname(host));
+  if (!found) return { ...table, hosts: new Map(), upstreams: new Map() };
+  const upstreams = new Map<Upstream['key'], Upstream>();
+  for (const route of routesOf(found)) {
+    if (route.action.kind !== 'forward') continue;
+    const upstream = table.upstreams.get(route.action.upstream);
+    if (upstream) upstreams.set(upstream.key, upstream);
+  }
+  return { ...table, hosts: new Map([[found.host, found]]), upstreams };
+}
+
+export function* routesOf(host: HostTable): Generator<Route> {
+  yield* host.paths.values();
+  if (host.fallback) yield host.fallback;
+}
+
+function* pieces(table: RoutingTable): Generator<string> {
+  yield `{"generation":${table.generation},"hosts":`;
+  yield* objectPieces(table.hosts, hostPieces);
+  yield ',"upstreams":';
+  yield* objectPieces(table.upstreams, jsonPieces);
+  yield '}\n';
+}
+
+function* hostPieces(host: HostTable): Generator<string> {
+  yield `{"host":${JSON.stringify(host.host)},"paths":`;
+  yield* objectPieces(host.paths, jsonPieces);
+  yield `,"fallback":${JSON.stringify(host.fallback)}}`;
+}
+
+function* jsonPieces(value: unknown): Generator<string> {
+  yield JSON.stringify(value);
+}
+
+function* objectPieces<V>(
+  map: ReadonlyMap<string, V>,
+  valuePieces: (value: V) => Generator<string>,
+): Generator<string> {
+  let before = '{';
+  for (const [key, value] of map) {
+    yield `${before}${JSON.stringify(key)}:`;
+    yield* valuePieces(value);
+    before = ',';
+  }
+  yield before === '{' ? '{}' : '}';
+}
+
+/** Joins small pieces, so that the event loop turns per 32 KiB and not per key. */
+function* gathered(small: Iterable<string>): Generator<string> {
+  let text = '';
+  for (const piece of small) {
+    text += piece;
+    if (text.length < PIECE_CHARACTERS) continue;
+    yield text;
+    text = '';
+  }
+  if (text !== '') yield text;
+}
