@@ -1,0 +1,25 @@
+/**
+ * Every annotation that is understood, in the order in which they take effect: where two set the same thing,
+ * the later one wins.
+ */
+import type { Annotation } from './annotation.ts';
+import { loadBalance } from './load-balance.ts';
+import { proxyBodySize } from './proxy-body-size.ts';
+import { proxyConnectTimeout } from './proxy-connect-timeout.ts';
+import { proxyNextUpstreamTries } from './proxy-next-upstream-tries.ts';
+import { proxyReadTimeout } from './proxy-read-timeout.ts';
+import { proxySendTimeout } from './proxy-send-timeout.ts';
+import { upstreamHashBy } from './upstream-hash-by.ts';
+
+export const ALL_ANNOTATIONS: readonly Annotation[] = [
+  proxyBodySize,
+  proxyConnectTimeout,
+  proxySendTimeout,
+  proxyReadTimeout,
+  proxyNextUpstreamTries,
+  loadBalance,
+  upstreamHashBy, // after load-balance, which it overrides in ingress-nginx
+];
+
+/** Where an annotation is given under both, the later prefix wins: ours says it more exactly. */
+export const ANNOTATION_PREFIXES = ['nginx.ingress.kubernetes.io/', 'tidegate.io/'] as const;

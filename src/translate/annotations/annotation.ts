@@ -1,0 +1,14 @@
+import type { BalancePolicy, RoutePolicy } from '../../model/routing-table.ts';
+
+/** One annotation: its name without prefix, its line in the reference, and what its value means. */
+export interface Annotation {
+  readonly name: string;
+  readonly doc: string;
+  /** Gives what the value adds, or what was expected in its place. */
+  parse(value: string): Parsed;
+}
+
+export type Parsed =
+  | { readonly kind: 'policy'; readonly policy: Partial<RoutePolicy> }
+  | { readonly kind: 'balance'; readonly balance: BalancePolicy }
+  | { readonly kind: 'invalid'; readonly expected: string };

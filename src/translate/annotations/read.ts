@@ -1,0 +1,67 @@
+import type { Problem } from '../../model/problem.ts';
+import type { BalancePolicy, RoutePolicy } from '../../model/routing-table.ts';
+import type { Ingress } from '../../model/snapshot.ts';
+import type { TranslateOptions } from '../options.ts';
+import { problemOf } from '../problem-of.ts';
+import { ALL_ANNOTATIONS, ANNOTATION_PREFIXES } from './all.ts';
+import type { Annotation } from './annotation.ts';
+import { isHarmless } from './harmless.ts';
+
+/** What the annotations of an Ingress say about all of its routes. */
+export interface Annotated {
+  readonly policy: RoutePolicy;
+  readonly balance: BalancePolicy;
+  readonly problems: readonly Problem[];
+}
+
+/** A bad value is reported and leaves the default; it never takes the Ingress down. */
+export function readAnnotations(ingress: Ingress, options: TranslateOptions): Annotated {
+  let policy = options.defaultPolicy;
+  let balance = options.defaultBalance;
+  const problems: Problem[] = [];
+  for (const annotation of ALL_ANNOTATIONS) {
+    for (const prefix of ANNOTATION_PREFIXES) {
+      const value = ingress.meta.annotations.get(prefix + annotation.name);
+      if (value === undefined) continue;
+      const parsed = annotation.parse(value.trim());
+      if (parsed.kind === 'policy') policy = { ...policy, ...parsed.policy };
+      else if (parsed.kind === 'balance') balance = parsed.balance;
+      else problems.push(invalidValue(ingress, prefix + annotation.name, value, parsed.expected));
+    }
+  }
+  const unknown = unknownAnnotations(ingress);
+  if (unknown.length > 0) problems.push(notSupported(ingress, unknown));
+  return { policy, balance, problems };
+}
+
+const KNOWN: ReadonlyMap<string, Annotation> = new Map(ALL_ANNOTATIONS.map((each) => [each.name, each]));
+
+function unknownAnnotations(ingress: Ingress): string[] {
+  const unknown: string[] = [];
+  for (const [key, value] of ingress.meta.annotations) {
+    const prefix = ANNOTATION_PREFIXES.find((each) => key.startsWith(each));
+    if (prefix === undefined) continue;
+    const name = key.slice(prefix.length);
+    if (!KNOWN.has(name) && !isHarmless(name, value)) unknown.push(key);
+  }
+  return unknown.sort();
+}
+
+function invalidValue(ingress: Ingress, key: string, value: string, expected: string): Problem {
+  return problemOf(ingress, {
+    severity: 'warning',
+    reason: 'InvalidAnnotation',
+    field: `metadata.annotations[${key}]`,
+    message: `${JSON.stringify(value)} is not a valid value: expected ${expected}; the annotation is ignored`,
+  });
+}
+
+/** One warning for all of them, so that someone who migrates sees what will be missing. */
+function notSupported(ingress: Ingress, keys: readonly string[]): Problem {
+  return problemOf(ingress, {
+    severity: 'warning',
+    reason: 'InvalidAnnotation',
+    field: 'metadata.annotations',
+    message: `not supported and therefore ignored: ${keys.join(', ')}`,
+  });
+}

@@ -1,0 +1,84 @@
+/** First stage: every Ingress by itself. */
+import type { ObjectKey } from '../../model/keys.ts';
+import type { Snapshot } from '../../model/snapshot.ts';
+import type { SnapshotChanges } from '../changes.ts';
+import { Dependents } from '../dependents.ts';
+import type { TranslateOptions } from '../options.ts';
+import type { ProblemLedger } from '../problem-ledger.ts';
+import { type Ownership, ownership, ownershipProblems } from './class.ts';
+import { type IngressPart, translateIngress } from './ingress.ts';
+
+/** What the later stages are told: one Ingress of ours came (`before` null), changed, or went (`after` null). */
+export interface PartChange {
+  readonly key: ObjectKey;
+  readonly before: IngressPart | null;
+  readonly after: IngressPart | null;
+}
+
+export class IngressStage {
+  readonly #options: TranslateOptions;
+  readonly #ledger: ProblemLedger;
+  readonly #owners = new Map<ObjectKey, Ownership>();
+  readonly #parts = new Map<ObjectKey, IngressPart>();
+  readonly #byService = new Dependents<ObjectKey, ObjectKey>();
+  readonly #bySecret = new Dependents<ObjectKey, ObjectKey>();
+
+  constructor(options: TranslateOptions, ledger: ProblemLedger) {
+    this.#options = options;
+    this.#ledger = ledger;
+  }
+
+  update(snapshot: Snapshot, changes: SnapshotChanges): PartChange[] {
+    const changed: PartChange[] = [];
+    for (const key of this.#affected(snapshot, changes)) {
+      const before = this.#parts.get(key) ?? null;
+      const after = this.#translate(key, snapshot, before);
+      if (before !== null) this.#forget(key, before);
+      if (after !== null) this.#remember(key, after);
+      if (before !== null || after !== null) changed.push({ key, before, after });
+    }
+    return changed;
+  }
+
+  #affected(snapshot: Snapshot, changes: SnapshotChanges): Set<ObjectKey> {
+    const affected = new Set(changes.ingresses);
+    for (const service of changes.services) addAll(affected, this.#byService.of(service));
+    for (const secret of changes.secrets) addAll(affected, this.#bySecret.of(secret));
+    if (changes.ingressClasses.size === 0) return affected;
+    for (const [key, ingress] of snapshot.ingresses) {
+      const owner = ownership(ingress, snapshot.ingressClasses, this.#options);
+      if (owner !== this.#owners.get(key)) affected.add(key);
+    }
+    return affected;
+  }
+
+  #translate(key: ObjectKey, snapshot: Snapshot, previous: IngressPart | null): IngressPart | null {
+    const ingress = snapshot.ingresses.get(key);
+    if (ingress === undefined) {
+      this.#owners.delete(key);
+      this.#ledger.set(`ingress ${key}`, []);
+      return null;
+    }
+    const owner = ownership(ingress, snapshot.ingressClasses, this.#options);
+    this.#owners.set(key, owner);
+    const part = owner === 'ours' ? translateIngress(ingress, snapshot, this.#options, previous) : null;
+    this.#ledger.set(`ingress ${key}`, part?.problems ?? ownershipProblems(ingress, owner, this.#options));
+    return part;
+  }
+
+  #remember(key: ObjectKey, part: IngressPart): void {
+    this.#parts.set(key, part);
+    this.#byService.add(key, part.services);
+    this.#bySecret.add(key, part.secrets);
+  }
+
+  #forget(key: ObjectKey, part: IngressPart): void {
+    this.#parts.delete(key);
+    this.#byService.remove(key, part.services);
+    this.#bySecret.remove(key, part.secrets);
+  }
+}
+
+function addAll<T>(set: Set<T>, more: Iterable<T>): void {
+  for (const each of more) set.add(each);
+}

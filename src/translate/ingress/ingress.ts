@@ -1,0 +1,171 @@
+/** One Ingress, by itself: which hosts and paths it claims, which upstreams it needs, what is wrong with it. */
+import { isDeepStrictEqual } from 'node:util';
+import { normalizeRulePath } from '../../dataplane/route/path.ts';
+import {
+  exactPath,
+  type Hostname,
+  hostname,
+  type ObjectKey,
+  objectKey,
+  type PathKey,
+  prefixPath,
+  type UpstreamKey,
+} from '../../model/keys.ts';
+import type { Problem } from '../../model/problem.ts';
+import type { Route } from '../../model/routing-table.ts';
+import type { Ingress, IngressBackend, IngressPath, Snapshot } from '../../model/snapshot.ts';
+import { type Annotated, readAnnotations } from '../annotations/read.ts';
+import type { TranslateOptions } from '../options.ts';
+import { type ProblemText, problemOf } from '../problem-of.ts';
+import type { UpstreamSpec } from '../services/upstream.ts';
+import { checkTlsSecrets } from '../tls/secrets.ts';
+import { type ResolvedBackend, resolveBackend } from './backend.ts';
+
+export interface IngressPart {
+  readonly ingress: Ingress;
+  readonly claims: ReadonlyMap<Hostname, HostClaim>;
+  readonly upstreams: ReadonlyMap<UpstreamKey, UpstreamSpec>;
+  readonly problems: readonly Problem[];
+  /** What was looked up, found or not: when one of these changes, the part is to be made anew. */
+  readonly services: ReadonlySet<ObjectKey>;
+  readonly secrets: ReadonlySet<ObjectKey>;
+}
+
+/** What one Ingress wants of one host. */
+export interface HostClaim {
+  readonly paths: ReadonlyMap<PathKey, Route>;
+  readonly fallback: Route | null;
+}
+
+/** Routes that come out as they are in `previous` are taken from there, so that they count as unchanged. */
+export function translateIngress(
+  ingress: Ingress,
+  snapshot: Pick<Snapshot, 'services' | 'secrets'>,
+  options: TranslateOptions,
+  previous: IngressPart | null,
+): IngressPart {
+  const draft = new Draft(ingress, snapshot, options, previous);
+  if (ingress.rules.length === 0) draft.claimFallback('' as Hostname);
+  for (const [index, rule] of ingress.rules.entries()) {
+    const host = hostname(rule.host);
+    draft.claimFallback(host);
+    for (const [at, path] of (rule.paths ?? []).entries()) {
+      draft.claimPath(host, path, `spec.rules[${index}].http.paths[${at}]`);
+    }
+  }
+  return draft.finish();
+}
+
+class Draft {
+  readonly #ingress: Ingress;
+  readonly #snapshot: Pick<Snapshot, 'services' | 'secrets'>;
+  readonly #options: TranslateOptions;
+  readonly #previous: IngressPart | null;
+  readonly #annotated: Annotated;
+  readonly #claims = new Map<Hostname, { paths: Map<PathKey, Route>; fallback: Route | null }>();
+  readonly #upstreams = new Map<UpstreamKey, UpstreamSpec>();
+  readonly #services = new Set<ObjectKey>();
+  readonly #problems: Problem[];
+  /** Causes already reported: ten paths to one missing Service are one problem. */
+  readonly #causes = new Set<string>();
+
+  constructor(
+    ingress: Ingress,
+    snapshot: Pick<Snapshot, 'services' | 'secrets'>,
+    options: TranslateOptions,
+    previous: IngressPart | null,
+  ) {
+    this.#ingress = ingress;
+    this.#snapshot = snapshot;
+    this.#options = options;
+    this.#previous = previous;
+    this.#annotated = readAnnotations(ingress, options);
+    this.#problems = [...this.#annotated.problems];
+  }
+
+  /** Claims the host, and what no path of it takes for `spec.defaultBackend` where there is one. */
+  claimFallback(host: Hostname): void {
+    const backend = this.#ingress.defaultBackend;
+    if (this.#claims.has(host)) return;
+    const claim = { paths: new Map<PathKey, Route>(), fallback: null as Route | null };
+    this.#claims.set(host, claim);
+    if (backend === null) return;
+    const route = this.#route(host, '', backend, 'spec.defaultBackend', 'spec.defaultBackend');
+    claim.fallback = unlessEqual(route, this.#previous?.claims.get(host)?.fallback);
+  }
+
+  claimPath(host: Hostname, path: IngressPath, field: string): void {
+    const key = pathKey(path);
+    if (key === null) {
+      this.#report(field, {
+        severity: 'error',
+        reason: 'Invalid',
+        field: 'path',
+        message: `${JSON.stringify(path.path)} cannot match any request: expected a path that starts with "/", stays below it, and has "%" only in escapes like %20; the path is left out`,
+      });
+      return;
+    }
+    const route = this.#route(host, path.path, path.backend, field, `${field}.backend`);
+    const { paths } = this.#claims.get(host)!;
+    const first = paths.get(key);
+    if (first === undefined)
+      paths.set(key, unlessEqual(route, this.#previous?.claims.get(host)?.paths.get(key)));
+    else if (!isDeepStrictEqual(first.action, route.action)) {
+      this.#report(field, {
+        severity: 'warning',
+        reason: 'Conflict',
+        field: 'path',
+        message: `"${path.path}" of host "${host}" is already given in ${first.origin.field}; this one is not used`,
+      });
+    }
+  }
+
+  finish(): IngressPart {
+    const tls = checkTlsSecrets(this.#ingress, this.#snapshot.secrets);
+    return {
+      ingress: this.#ingress,
+      claims: this.#claims,
+      upstreams: this.#upstreams,
+      problems: [...this.#problems, ...tls.problems],
+      services: this.#services,
+      secrets: tls.secrets,
+    };
+  }
+
+  #route(host: Hostname, path: string, backend: IngressBackend, field: string, backendField: string): Route {
+    const { namespace, name } = this.#ingress.meta;
+    const { action } = this.#resolve(backend, backendField);
+    const origin = { kind: 'Ingress', namespace, name, field };
+    return { origin, host, path, action, policy: this.#annotated.policy };
+  }
+
+  #resolve(backend: IngressBackend, field: string): ResolvedBackend {
+    const { namespace } = this.#ingress.meta;
+    if (backend.kind === 'service') this.#services.add(objectKey(namespace, backend.name));
+    const { balance } = this.#annotated;
+    const { services } = this.#snapshot;
+    const resolved = resolveBackend(backend, { namespace, balance, services, options: this.#options });
+    if (resolved.upstream !== null) this.#upstreams.set(resolved.upstream.key, resolved.upstream);
+    if (resolved.problem !== null) this.#report(field, resolved.problem);
+    return resolved;
+  }
+
+  /** Puts `parent` in front of the field. */
+  #report(parent: string, text: ProblemText): void {
+    const cause = `${text.reason} ${text.message}`;
+    if (this.#causes.has(cause)) return;
+    this.#causes.add(cause);
+    this.#problems.push(problemOf(this.#ingress, { ...text, field: `${parent}.${text.field}` }));
+  }
+}
+
+/** ImplementationSpecific is read as Prefix, its empty path as `/`. */
+function pathKey({ path, pathType }: IngressPath): PathKey | null {
+  const normal = normalizeRulePath(path === '' ? '/' : path);
+  if (normal === null) return null;
+  return pathType === 'Exact' ? exactPath(normal) : prefixPath(normal);
+}
+
+function unlessEqual(route: Route, previous: Route | null | undefined): Route {
+  return previous && isDeepStrictEqual(route, previous) ? previous : route;
+}

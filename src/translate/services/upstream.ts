@@ -1,0 +1,103 @@
+/** One upstream of the routing table: a Service port and how it is balanced. */
+import { isDeepStrictEqual } from 'node:util';
+import type { ObjectKey, UpstreamKey } from '../../model/keys.ts';
+import type { Problem } from '../../model/problem.ts';
+import type { BalancePolicy, Endpoint, ServiceRef, Upstream } from '../../model/routing-table.ts';
+import type { EndpointSlice, PortRef, ResolvedName, Service, ServicePort } from '../../model/snapshot.ts';
+import type { ExternalNameOptions } from '../options.ts';
+import { type ProblemText, problemOf } from '../problem-of.ts';
+import { type EndpointSet, endpointSet } from './endpoints.ts';
+import { externalEndpoints } from './external-name.ts';
+import { findServicePort, portText } from './port.ts';
+
+/** What routes ask for. */
+export interface UpstreamSpec {
+  readonly key: UpstreamKey;
+  readonly service: ObjectKey;
+  readonly ref: ServiceRef;
+  readonly port: PortRef;
+  readonly balance: BalancePolicy;
+}
+
+/** What there is to make it from. */
+export interface UpstreamInputs {
+  readonly service: Service;
+  readonly slices: readonly EndpointSlice[];
+  readonly resolvedNames: ReadonlyMap<string, ResolvedName>;
+  readonly externalNames: ExternalNameOptions;
+}
+
+export interface UpstreamPart {
+  readonly upstream: Upstream;
+  /** The DNS name its endpoints come from; null for a Service with slices. */
+  readonly externalName: string | null;
+  readonly problems: readonly Problem[];
+}
+
+/** `previous` is given back when it still holds. */
+export function buildUpstream(
+  spec: UpstreamSpec,
+  inputs: UpstreamInputs,
+  previous: Upstream | null,
+): UpstreamPart {
+  const { service } = inputs;
+  const port = findServicePort(service, spec.port);
+  if (service.type === 'ExternalName') {
+    const found = externalEndpoints(service, port, spec.port, inputs.resolvedNames, inputs.externalNames);
+    return part(spec, service, found.endpoints, found.name, found.problem, previous);
+  }
+  const set = endpointSet(service, port, spec.port, inputs.slices);
+  const problem = set.endpoints.length > 0 ? null : noEndpoints(service, port, spec.port, inputs.slices, set);
+  return part(spec, service, set.endpoints, null, problem, previous);
+}
+
+function part(
+  spec: UpstreamSpec,
+  service: Service,
+  endpoints: readonly Endpoint[],
+  externalName: string | null,
+  problem: ProblemText | null,
+  previous: Upstream | null,
+): UpstreamPart {
+  const { key, ref, balance } = spec;
+  const upstream: Upstream = { key, service: ref, protocol: 'http1', balance, endpoints };
+  return {
+    upstream: isDeepStrictEqual(previous, upstream) ? previous! : upstream,
+    externalName,
+    problems: problem === null ? [] : [problemOf(service, problem)],
+  };
+}
+
+/** A warning: pods come and go, and a folder of manifests often holds none. */
+function noEndpoints(
+  service: Service,
+  port: ServicePort | null,
+  wanted: PortRef,
+  slices: readonly EndpointSlice[],
+  set: EndpointSet,
+): ProblemText {
+  const why =
+    set.slices === 0
+      ? 'the Service has no EndpointSlice'
+      : set.seen > 0
+        ? `none of ${set.seen} endpoints is ready`
+        : `its EndpointSlices have no endpoint for it, they offer ${offered(slices)}`;
+  return {
+    severity: 'warning',
+    reason: 'NoEndpoints',
+    field: port === null ? 'spec.ports' : `spec.ports[${service.ports.indexOf(port)}]`,
+    message: `port ${describePort(port, wanted)}: ${why}; requests are answered 503 until there is a ready one`,
+  };
+}
+
+function describePort(port: ServicePort | null, wanted: PortRef): string {
+  if (port === null) return portText(wanted);
+  return port.name === '' ? `${port.port}` : `${port.port} ("${port.name}")`;
+}
+
+function offered(slices: readonly EndpointSlice[]): string {
+  const ports = slices.flatMap((slice) =>
+    slice.ports.map(({ name, port }) => (name === '' ? `${port}` : `"${name}"`)),
+  );
+  return [...new Set(ports)].sort().join(', ') || 'no port';
+}

@@ -1,0 +1,77 @@
+/**
+ * Snapshot → Translation, rebuilt in stages on every change and memoised by object identity: what did not
+ * change is not looked at again and comes out as the very same object (`===`), so that only the difference is
+ * sent to the workers. The result is always what a translation from nothing gives; a property test says so.
+ */
+import type { Hostname, UpstreamKey } from '../model/keys.ts';
+import type { Problem } from '../model/problem.ts';
+import { EMPTY_TABLE, type HostTable, type RoutingTable, type Upstream } from '../model/routing-table.ts';
+import type { Snapshot } from '../model/snapshot.ts';
+import { compareSnapshots, EMPTY_SNAPSHOT } from './changes.ts';
+import { HostStage } from './ingress/host-stage.ts';
+import { IngressStage } from './ingress/ingress-stage.ts';
+import type { TranslateOptions } from './options.ts';
+import { ProblemLedger } from './problem-ledger.ts';
+import { UpstreamStage } from './services/upstream-stage.ts';
+import type { Translation } from './translation.ts';
+
+export interface Translator {
+  /** Takes the next snapshot. When nothing follows from what changed, gives the translation it gave before. */
+  translate(snapshot: Snapshot): Translation;
+}
+
+export function createTranslator(options: TranslateOptions): Translator {
+  return new StagedTranslator(options);
+}
+
+class StagedTranslator implements Translator {
+  readonly #ledger = new ProblemLedger();
+  readonly #ingresses: IngressStage;
+  readonly #hosts: HostStage;
+  readonly #upstreams: UpstreamStage;
+  #snapshot: Snapshot = EMPTY_SNAPSHOT;
+  #translation: Translation = { table: EMPTY_TABLE, problems: [], externalNames: new Set() };
+  #ledgerProblems: readonly Problem[] = [];
+
+  constructor(options: TranslateOptions) {
+    this.#ingresses = new IngressStage(options, this.#ledger);
+    this.#hosts = new HostStage(this.#ledger);
+    this.#upstreams = new UpstreamStage(options.externalNames, this.#ledger);
+  }
+
+  translate(snapshot: Snapshot): Translation {
+    const before = this.#snapshot;
+    const changes = compareSnapshots(before, snapshot);
+    const parts = this.#ingresses.update(snapshot, changes);
+    const hosts = this.#hosts.update(parts);
+    const upstreams = this.#upstreams.update(before, snapshot, changes, parts);
+
+    const table = this.#nextTable(hosts, upstreams);
+    const problems = this.#nextProblems(snapshot);
+    const { externalNames } = this.#upstreams;
+    this.#snapshot = snapshot;
+    const last = this.#translation;
+    if (table !== last.table || problems !== last.problems || externalNames !== last.externalNames) {
+      this.#translation = { table, problems, externalNames };
+    }
+    return this.#translation;
+  }
+
+  /** The first table is generation 1, even when it is empty: it says that there is one. */
+  #nextTable(
+    hosts: ReadonlyMap<Hostname, HostTable>,
+    upstreams: ReadonlyMap<UpstreamKey, Upstream>,
+  ): RoutingTable {
+    const { table } = this.#translation;
+    if (table.hosts === hosts && table.upstreams === upstreams) return table;
+    return { generation: table.generation + 1, hosts, upstreams };
+  }
+
+  #nextProblems(snapshot: Snapshot): readonly Problem[] {
+    const found = this.#ledger.all();
+    if (found === this.#ledgerProblems && snapshot.problems === this.#snapshot.problems)
+      return this.#translation.problems;
+    this.#ledgerProblems = found;
+    return [...snapshot.problems, ...found];
+  }
+}
