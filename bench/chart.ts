@@ -1,48 +1,53 @@
-/** The figure of the report: CPU per request of each proxy, in multiples of nginx's, one group per comparison. */
+/** The figure of the report: CPU per request of each proxy relative to nginx's, one group of bars per comparison. */
 import * as echarts from 'echarts';
-import { REFERENCE } from './peers/all.ts';
+import { PEERS, REFERENCE } from './peers/all.ts';
 import type { Comparison } from './scenarios/scenario.ts';
 
 const ROW_HEIGHT = 18;
-const COLORS = ['#0b7285', '#868e96', '#e8590c', '#5f3dc4', '#c2255c', '#2b8a3e'];
+/** In the order of {@link PEERS} without nginx, which is the line at 1×. */
+const COLORS = ['#0b7285', '#868e96', '#e8590c', '#5f3dc4', '#c2255c'];
 
 /** SVG text. Only comparisons that refer to nginx are drawn. */
 export function drawChart(comparisons: readonly Comparison[]): string {
   const drawn = comparisons.filter(({ rows }) => rows.some(({ ratio }) => ratio?.to === REFERENCE.name));
-  const names = [...new Set(drawn.flatMap(({ rows }) => rows.map(({ name }) => name)))];
-  const height = 110 + drawn.length * (names.length + 1) * ROW_HEIGHT;
+  const measured = new Set(drawn.flatMap(({ rows }) => rows.map(({ name }) => name)));
+  const peers = PEERS.filter((peer) => peer !== REFERENCE).map(({ name }, index) => ({
+    name,
+    color: COLORS[index],
+  }));
+  const shown = peers.filter(({ name }) => measured.has(name));
+  const height = 130 + drawn.length * (shown.length + 1) * ROW_HEIGHT;
   const chart = echarts.init(null, null, { renderer: 'svg', ssr: true, width: 860, height });
   chart.setOption({
     animation: false,
     backgroundColor: '#ffffff',
-    color: COLORS,
     title: {
-      text: 'CPU time per request, in multiples of nginx (shorter is better)',
+      text: 'CPU time per request, relative to nginx (bars to the left are cheaper)',
       left: 16,
       top: 10,
       textStyle: { fontSize: 15 },
     },
-    legend: { top: 38, left: 16, data: names },
-    grid: { left: 190, right: 60, top: 76, bottom: 30 },
-    // A logarithmic axis keeps a peer that costs ten times as much on the same page as one that costs a tenth more.
-    xAxis: { type: 'log', min: 0.25, axisLabel: { formatter: (value: number) => `${value}×` } },
+    legend: { top: 38, left: 16, data: shown.map(({ name }) => name) },
+    grid: { left: 200, right: 40, top: 76, bottom: 40 },
+    // On a logarithmic axis half the cost is as far from 1× as double, and ten times still fits on the page.
+    xAxis: {
+      type: 'log',
+      logBase: 2,
+      min: 0.25,
+      max: 16,
+      axisLabel: { formatter: (value: number) => `${value}×` },
+    },
     yAxis: {
       type: 'category',
       inverse: true,
       data: drawn.map(({ title }) => title),
       axisTick: { show: false },
     },
-    series: names.map((name) => ({
+    series: shown.map(({ name, color }) => ({
       name,
       type: 'bar',
-      barGap: '10%',
-      data: drawn.map(({ rows }) => rows.find((row) => row.name === name)?.ratio?.cpu ?? null),
-      label: {
-        show: true,
-        position: 'right',
-        fontSize: 10,
-        formatter: ({ value }: { value: unknown }) => formatRatio(value),
-      },
+      itemStyle: { color },
+      data: drawn.map(({ rows }) => bar(rows.find((row) => row.name === name)?.ratio?.cpu)),
     })),
   });
   const svg = chart.renderToSVGString();
@@ -50,6 +55,9 @@ export function drawChart(comparisons: readonly Comparison[]): string {
   return `${svg}\n`;
 }
 
-function formatRatio(value: unknown): string {
-  return typeof value === 'number' ? value.toFixed(2) : '';
+/** A bar with its figure at the end that is away from 1×. */
+function bar(ratio: number | undefined): object | null {
+  if (ratio === undefined) return null;
+  const position = ratio < 1 ? 'left' : 'right';
+  return { value: ratio, label: { show: true, position, fontSize: 10, formatter: ratio.toFixed(2) } };
 }

@@ -63,7 +63,11 @@ function perRequest(before: CpuTime, after: CpuTime, requests: number): { cpuUs:
   return { cpuUs: (after.userUs - before.userUs) / requests + systemUs, systemUs };
 }
 
-function summarise(candidate: Candidate, all: ReadonlyMap<string, readonly Sample[]>): Row {
+/** One line of the report from the samples of all candidates, by name; rounds stand at the same index. */
+export function summarise(
+  candidate: Pick<Candidate, 'name' | 'reference'>,
+  all: ReadonlyMap<string, readonly Sample[]>,
+): Row {
   const samples = all.get(candidate.name) ?? [];
   const reference = all.get(candidate.reference ?? '');
   const of = (pick: (sample: Sample) => number): number[] => samples.map(pick);
