@@ -1,0 +1,145 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Hostname, PathKey, UpstreamKey } from '../../model/keys.ts';
+import type { HostTable, Route, RouteAction, RoutingTable } from '../../model/routing-table.ts';
+import type { ListenerConfig } from '../config.ts';
+import { type Explanation, explain, explainedRequest } from './explain.ts';
+
+const LISTENERS: ListenerConfig[] = [{ name: 'http', scheme: 'http', address: '127.0.0.1', port: 8080 }];
+const WEB: RouteAction = { kind: 'forward', upstream: 'shop/web:80' as UpstreamKey };
+
+function route(host: string, path: string, action: RouteAction = WEB): Route {
+  return {
+    origin: { kind: 'Ingress', namespace: 'shop', name: 'web', field: 'spec.rules[0]' },
+    host: host as Hostname,
+    path,
+    action,
+    policy: { maxBodyBytes: 0, connectTimeoutMs: 0, responseTimeoutMs: 0, sendTimeoutMs: 0, retries: 0 },
+  };
+}
+
+function host(
+  name: string,
+  routes: Record<string, Route>,
+  fallback: Route | null = null,
+): [Hostname, HostTable] {
+  const key = name as Hostname;
+  return [key, { host: key, paths: new Map(Object.entries(routes) as [PathKey, Route][]), fallback }];
+}
+
+const TABLE: RoutingTable = {
+  generation: 1,
+  hosts: new Map([
+    host('a.test', {
+      '^': route('a.test', '/'),
+      '^/api': route('a.test', '/api'),
+      '=/api': route('a.test', '/api'),
+      '^/gone': route('a.test', '/gone', { kind: 'unavailable', service: 'shop/gone:80' }),
+      '^/idle': route('a.test', '/idle', { kind: 'forward', upstream: 'shop/idle:80' as UpstreamKey }),
+    }),
+    host('*.test', { '^/only': route('*.test', '/only') }),
+    host('', {}, route('', '')),
+  ]),
+  upstreams: new Map(
+    [
+      ['shop/web:80', [{ address: '10.0.0.1', port: 80, zone: null }]] as const,
+      ['shop/idle:80', []] as const,
+    ].map(([key, endpoints]) => [
+      key as UpstreamKey,
+      {
+        key: key as UpstreamKey,
+        service: { namespace: 'shop', name: key.slice(5, -3), port: '80' },
+        protocol: 'http1' as const,
+        balance: { kind: 'round-robin' as const },
+        endpoints,
+      },
+    ]),
+  ),
+};
+
+function explained(url: string, hostHeader: string | null = null): Explanation {
+  return explain(TABLE, [], LISTENERS, explainedRequest(url, hostHeader)!);
+}
+
+test('a forwarded request is explained by its listener, host, path and upstream', () => {
+  const { listener, hosts, paths, outcome } = explained('http://A.test:8080/api/users?q=1');
+  assert.equal(listener.chosen?.name, 'http');
+  assert.deepEqual(
+    hosts.map(({ name, chosen }) => [name, chosen]),
+    [
+      ['a.test', true],
+      ['*.test', false],
+      ['', false],
+    ],
+  );
+  assert.match(hosts[1]!.why, /"a.test" is more specific/);
+  assert.deepEqual(
+    paths.filter(({ kind }) => kind !== 'fallback').map(({ name, kind, chosen }) => [name, kind, chosen]),
+    [
+      ['/api', 'prefix', true],
+      ['/', 'prefix', false],
+      ['/api', 'exact', false],
+      ['/gone', 'prefix', false],
+      ['/idle', 'prefix', false],
+    ],
+  );
+  assert.equal(outcome.kind, 'forwarded');
+});
+
+test('why a path does not match is said', () => {
+  const why = (url: string, kind: string, name: string): string | undefined =>
+    explained(url).paths.find((path) => path.kind === kind && path.name === name)?.why;
+  assert.equal(why('http://a.test/api/', 'exact', '/api'), 'differs by the final slash');
+  assert.equal(why('http://a.test/apix', 'prefix', '/api'), 'ends inside a path segment');
+  assert.equal(why('http://a.test/API', 'prefix', '/api'), 'differs in upper and lower case');
+});
+
+test('what is answered without a backend is said with its status', () => {
+  const table: [url: string, status: number, why: RegExp][] = [
+    ['http://a.test/%00', 400, /malformed/],
+    ['http://a.test/../x', 400, /climbs/],
+    ['http://a.test/gone', 503, /shop\/gone:80 cannot be used/],
+    ['http://a.test/idle', 503, /shop\/idle:80 has no endpoint/],
+  ];
+  for (const [url, status, why] of table) {
+    const { outcome } = explained(url);
+    assert.equal(outcome.kind === 'answered' && outcome.status, status, url);
+    assert.match(outcome.kind === 'answered' ? outcome.why : '', why);
+  }
+  const nothing = explain(
+    { ...TABLE, hosts: new Map() },
+    [],
+    LISTENERS,
+    explainedRequest('http://a.test/', null)!,
+  );
+  assert.equal(nothing.outcome.kind === 'answered' && nothing.outcome.status, 404);
+});
+
+test('the default backend of any host serves where the owning host has none', () => {
+  const { outcome, paths } = explained('http://b.test/other');
+  assert.equal(outcome.kind === 'forwarded' && outcome.route.host, '');
+  assert.match(paths.at(-1)!.why, /default backend of any host: no path matched/);
+});
+
+test('a Host header takes the place of the host in the URL', () => {
+  assert.equal(explained('http://127.0.0.1:8080/api', 'a.test').host, 'a.test');
+  assert.equal(explained('http://127.0.0.1:8080/api').host, '127.0.0.1');
+  assert.equal(explainedRequest('a.test/x', null), null);
+});
+
+test('only the problems of the objects involved are given', () => {
+  const problem = (kind: string, name: string) => ({
+    severity: 'warning' as const,
+    reason: 'Invalid' as const,
+    object: { kind, namespace: 'shop', name },
+    field: '',
+    message: '',
+    position: null,
+  });
+  const known = [problem('Service', 'gone'), problem('Ingress', 'web'), problem('Ingress', 'other')];
+  const { problems } = explain(TABLE, known, LISTENERS, explainedRequest('http://a.test/gone', null)!);
+  assert.deepEqual(
+    problems.map(({ object }) => object?.name),
+    ['gone', 'web'],
+  );
+});
