@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { fieldValue, fieldValues, statusOf } from '../kit/http-message.ts';
 import { startHttp1Fixture } from '../kit/http1-fixture.ts';
-import { ingress, ingressClass, service } from '../kit/manifests.ts';
+import { ingress, service } from '../kit/manifests.ts';
 import { answer, startRawBackend } from '../kit/raw-backend.ts';
 
 const admin = await startRawBackend({ after });
@@ -12,7 +12,6 @@ const fixture = await startHttp1Fixture(
   { after },
   {
     manifests: (port) => [
-      ingressClass,
       ingress('h', 'h', [
         { path: '/', service: 'web' },
         { path: '/admin', service: 'admin' },

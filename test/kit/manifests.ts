@@ -7,7 +7,7 @@ import type { Scope } from './waiting.ts';
 
 export type KubeObject = Readonly<Record<string, unknown>>;
 
-/** The IngressClass that Tidegate serves. */
+/** The IngressClass that Tidegate serves; `startTidegate` writes it to a file of its own. */
 export const ingressClass: KubeObject = {
   apiVersion: 'networking.k8s.io/v1',
   kind: 'IngressClass',
@@ -67,7 +67,7 @@ function endpointSlice(name: string, index: number, port: number, address: strin
 /** The objects that send everything for `host` to one port of 127.0.0.1. */
 export function routeAll(host: string, port: number): KubeObject[] {
   const name = host === '' ? 'any' : host.replaceAll('.', '-').replaceAll('*', 'star');
-  return [ingressClass, ingress(name, host, [{ path: '/', service: name }]), ...service(name, [port])];
+  return [ingress(name, host, [{ path: '/', service: name }]), ...service(name, [port])];
 }
 
 /** A temporary folder of manifests whose files change atomically. */

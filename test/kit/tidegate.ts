@@ -5,13 +5,13 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
-import { type KubeObject, type ManifestFolder, makeManifestFolder } from './manifests.ts';
+import { ingressClass, type KubeObject, type ManifestFolder, makeManifestFolder } from './manifests.ts';
 import { DEADLINE_MS, eventually, type Scope, within } from './waiting.ts';
 
 const PROGRAM = join(import.meta.dirname, '../../bin/tidegate');
 
 export interface StartOptions {
-  /** Written to the file `all.yaml` of the manifest folder before the start. */
+  /** Written to the file `all.yaml` of the manifest folder before the start, beside the IngressClass. */
   readonly manifests: readonly KubeObject[];
   /** Further flags of `tidegate run`. */
   readonly args?: readonly string[];
@@ -51,6 +51,7 @@ export interface Tidegate {
 /** Starts `tidegate run` and resolves at its `ready` line; killed at the end of the scope. */
 export async function startTidegate(scope: Scope, options: StartOptions): Promise<Tidegate> {
   const folder = await makeManifestFolder(scope);
+  await folder.write('ingress-class.yaml', [ingressClass]);
   await folder.write('all.yaml', options.manifests);
   const child = launch(options, folder.path);
   const killAtExit = () => child.kill('SIGKILL');

@@ -1,0 +1,188 @@
+/** Who may import whom: the picture of the design, kept true over the import lines of `src/`. */
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, normalize } from 'node:path';
+import { describe, test } from 'node:test';
+
+const SRC = join(import.meta.dirname, '../src');
+
+interface SourceFile {
+  /** Relative to `src/`, with forward slashes. */
+  readonly path: string;
+  readonly text: string;
+  /** As written. */
+  readonly imports: readonly string[];
+}
+
+const files: readonly SourceFile[] = readdirSync(SRC, { recursive: true, encoding: 'utf8' })
+  .filter((path) => path.endsWith('.ts'))
+  .sort()
+  .map((path) => {
+    const text = readFileSync(join(SRC, path), 'utf8');
+    return { path, text, imports: importsOf(text) };
+  });
+const program = files.filter(({ path }) => !path.endsWith('.test.ts'));
+
+function importsOf(text: string): string[] {
+  const statements =
+    /^(?:import|export)\s[^'";]*?from\s+['"]([^'"]+)['"]|^import\s+['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]/gm;
+  return [...text.matchAll(statements)].map(([, from, bare, dynamic]) => from ?? bare ?? dynamic ?? '');
+}
+
+/** The first folder of a path below `src/`; '' for files of `src/` itself. */
+const folderOf = (path: string) => (path.includes('/') ? path.slice(0, path.indexOf('/')) : '');
+
+/** The files of `src/` that a file imports, relative to `src/`. */
+const localImports = (file: SourceFile) =>
+  file.imports
+    .filter((name) => name.startsWith('.'))
+    .map((name) => normalize(join(dirname(file.path), name)));
+
+/**
+ * What each folder may import besides itself. A name with a slash allows that file only.
+ *
+ * - `translate` and `admin` may use the data plane's matcher: a path must mean the same when it is compiled, when it
+ *   is explained and when it is requested, and this holds only when there is one function for it.
+ * - `settings` takes names and defaults of the data plane's bounds from where they are defined.
+ */
+const ALLOWED: Readonly<Record<string, readonly string[]>> = {
+  model: [],
+  sources: ['model'],
+  translate: ['model', 'dataplane/route'],
+  ipam: ['model'],
+  dataplane: ['model', 'linux'],
+  linux: [],
+  kernel: ['model', 'linux'],
+  announce: ['model', 'linux'],
+  certificates: ['model'],
+  status: ['model'],
+  observe: ['model', 'dataplane/messages.ts', 'dataplane/stats.ts'],
+  settings: ['model', 'dataplane/config.ts'],
+  admin: ['model', 'observe', 'settings', 'dataplane/route', 'dataplane/messages.ts', 'dataplane/config.ts'],
+};
+/** They put the parts together and may import all of them. */
+const WIRING = new Set(['', 'commands']);
+
+const isAllowed = (from: string, target: string) =>
+  folderOf(target) === from ||
+  ALLOWED[from]?.some((name) => target === name || target.startsWith(`${name}/`)) === true;
+
+describe('imports go down the way of the data', () => {
+  for (const folder of new Set(program.map(({ path }) => folderOf(path)))) {
+    if (WIRING.has(folder)) continue;
+    test(`${folder} imports only ${ALLOWED[folder]?.join(', ') || 'itself'}`, () => {
+      assert.ok(ALLOWED[folder], `src/${folder} is new: say in this test what it may import`);
+      const wrong = program
+        .filter(({ path }) => folderOf(path) === folder)
+        .flatMap((file) => localImports(file).map((target) => ({ from: file.path, to: target })))
+        .filter(({ to }) => !isAllowed(folder, to));
+      assert.deepEqual(wrong, []);
+    });
+  }
+
+  test('nobody imports the wiring', () => {
+    const wrong = program
+      .filter(({ path }) => !WIRING.has(folderOf(path)))
+      .flatMap((file) => localImports(file).filter((target) => WIRING.has(folderOf(target))));
+    assert.deepEqual(wrong, []);
+  });
+
+  test('no folder imports another in a circle', () => {
+    const edges = new Map<string, Set<string>>();
+    for (const file of program) {
+      const from = folderOf(file.path);
+      for (const to of localImports(file).map(folderOf)) {
+        if (to !== from) edges.set(from, (edges.get(from) ?? new Set()).add(to));
+      }
+    }
+    const visit = (folder: string, trail: readonly string[]): void => {
+      assert.ok(!trail.includes(folder), [...trail, folder].join(' → '));
+      for (const next of edges.get(folder) ?? []) visit(next, [...trail, folder]);
+    };
+    for (const folder of edges.keys()) visit(folder, []);
+  });
+
+  test('no file imports another in a circle', () => {
+    const byPath = new Map(program.map((file) => [file.path, file]));
+    const done = new Set<string>();
+    const visit = (path: string, trail: readonly string[]): void => {
+      assert.ok(!trail.includes(path), [...trail.slice(trail.indexOf(path)), path].join(' → '));
+      const file = byPath.get(path);
+      if (done.has(path) || file === undefined) return;
+      for (const next of runTimeImports(file)) visit(next, [...trail, path]);
+      done.add(path);
+    };
+    for (const { path } of program) visit(path, []);
+  });
+});
+
+/** Types are gone at run time, so circles of them do no harm. */
+function runTimeImports(file: SourceFile): string[] {
+  const withoutTypes = file.text.replace(/^(?:import|export)\s+type\s[^;]*;/gm, '');
+  return localImports({ ...file, imports: importsOf(withoutTypes) });
+}
+
+describe('the rules of the house', () => {
+  test('every local import names an existing .ts file', () => {
+    const known = new Set(files.map(({ path }) => path));
+    const wrong = files.flatMap((file) => localImports(file).filter((target) => !known.has(target)));
+    assert.deepEqual(wrong, []);
+  });
+  test('node:ffi is imported in linux/ alone', () => {
+    const wrong = program.filter(
+      ({ path, imports }) => imports.includes('node:ffi') && folderOf(path) !== 'linux',
+    );
+    assert.deepEqual(
+      wrong.map(({ path }) => path),
+      [],
+    );
+  });
+  test('the model does no I/O: it imports nothing of Node.js', () => {
+    const wrong = program.filter(
+      ({ path, imports }) => folderOf(path) === 'model' && imports.some((name) => !name.startsWith('.')),
+    );
+    assert.deepEqual(
+      wrong.map(({ path }) => path),
+      [],
+    );
+  });
+  test('translation is pure: it imports neither sockets, files nor clocks', () => {
+    const wrong = program.filter(
+      ({ path, imports }) =>
+        folderOf(path) === 'translate' && imports.some((name) => name.startsWith('node:')),
+    );
+    assert.deepEqual(
+      wrong.map(({ path }) => path),
+      [],
+    );
+  });
+  test('only the manifests source and the settings file know YAML', () => {
+    const wrong = program.filter(
+      ({ path, imports }) => imports.includes('yaml') && !/^(sources|settings)\//.test(path),
+    );
+    assert.deepEqual(
+      wrong.map(({ path }) => path),
+      [],
+    );
+  });
+  test('no file is called utils, helpers, misc or index', () => {
+    const wrong = files.filter(({ path }) => /(^|\/)(utils?|helpers?|misc|common|index)\.ts$/.test(path));
+    assert.deepEqual(
+      wrong.map(({ path }) => path),
+      [],
+    );
+  });
+  test('the longest files are printed, not judged', (t) => {
+    const lines = (text: string) => text.split('\n').length - 1;
+    const longest = program
+      .map(({ path, text }) => ({ path, lines: lines(text) }))
+      .sort((a, b) => b.lines - a.lines);
+    t.diagnostic(
+      `longest files: ${longest
+        .slice(0, 5)
+        .map(({ path, lines }) => `${path} ${lines}`)
+        .join(', ')}`,
+    );
+    assert.ok(longest.length > 0);
+  });
+});
