@@ -32,6 +32,7 @@ export interface RunningProcess {
 }
 
 const running = new Set<RunningProcess>();
+const directories = new Set<string>();
 
 /** Starts a program on the given cores. Rejects when it cannot be spawned. */
 export async function startProcess(setup: ProcessSetup): Promise<RunningProcess> {
@@ -72,7 +73,7 @@ async function endChild(child: ChildProcess): Promise<void> {
   clearTimeout(timer);
 }
 
-/** Ends whatever is still running; for the way out after an error or Ctrl-C. */
+/** Ends whatever is still running. */
 export async function stopAll(): Promise<void> {
   await Promise.all([...running].map((handle) => handle.stop()));
 }
@@ -140,9 +141,17 @@ export async function freePort(): Promise<number> {
 /** Runs `use` with a fresh directory and removes it afterwards. */
 export async function withDirectory<T>(use: (directory: string) => Promise<T>): Promise<T> {
   const directory = await mkdtemp(join(tmpdir(), 'tidegate-bench-'));
+  directories.add(directory);
   try {
     return await use(directory);
   } finally {
+    directories.delete(directory);
     await rm(directory, { recursive: true, force: true });
   }
+}
+
+/** Ends what runs and removes its directories: the way out, also after Ctrl-C. */
+export async function cleanUp(): Promise<void> {
+  await stopAll();
+  for (const directory of directories) await rm(directory, { recursive: true, force: true });
 }

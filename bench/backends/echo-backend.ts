@@ -1,10 +1,8 @@
-/** Starts the echo server as a process of its own. */
 import { join } from 'node:path';
-import { freePort, LOAD_CORE, type RunningProcess, startProcess, waitForAnswer } from '../processes.ts';
+import { freePort, LOAD_CORE, startProcess, waitForAnswer } from '../processes.ts';
 
-export async function startEchoBackend(
-  directory: string,
-): Promise<{ port: number; process: RunningProcess }> {
+/** Starts the echo server as a process of its own; gives its port. */
+export async function startEchoBackend(directory: string): Promise<number> {
   const port = await freePort();
   const child = await startProcess({
     name: 'backend (WebSocket echo)',
@@ -13,5 +11,5 @@ export async function startEchoBackend(
     output: join(directory, 'echo'),
   });
   await waitForAnswer(`http://127.0.0.1:${port}`, child);
-  return { port, process: child };
+  return port;
 }

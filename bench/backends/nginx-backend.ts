@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { freePort, LOAD_CORE, type RunningProcess, startProcess, waitForAnswer } from '../processes.ts';
+import { freePort, LOAD_CORE, startProcess, waitForAnswer } from '../processes.ts';
 import { startEchoBackend } from './echo-backend.ts';
 
 export const BULK_BYTES = 1024 * 1024;
@@ -22,7 +22,6 @@ export interface Backend {
   readonly secondPort: number;
   /** WebSocket echo. */
   readonly echoPort: number;
-  stop(): Promise<void>;
 }
 
 /** Starts the backends in `directory`, on the core of the load generator. */
@@ -31,10 +30,10 @@ export async function startBackend(directory: string): Promise<Backend> {
   await mkdir(prefix);
   const bulk = randomBytes(BULK_BYTES);
   await writeFile(join(prefix, 'bulk'), bulk);
-  const echo = await startEchoBackend(prefix);
+  const echoPort = await startEchoBackend(prefix);
   const [port, secondPort] = [await freePort(), await freePort()];
   const file = join(prefix, 'nginx.conf');
-  await writeFile(file, configuration({ prefix, port, secondPort, echoPort: echo.port }));
+  await writeFile(file, configuration({ prefix, port, secondPort, echoPort }));
   const server = await startProcess({
     name: 'backend (nginx)',
     argv: ['nginx', '-p', prefix, '-e', 'stderr', '-c', file],
@@ -42,11 +41,7 @@ export async function startBackend(directory: string): Promise<Backend> {
     output: join(prefix, 'out'),
   });
   await waitForAnswer(`http://127.0.0.1:${port}`, server);
-  return { port, secondPort, echoPort: echo.port, bulk, stop: () => stopBoth(server, echo.process) };
-}
-
-async function stopBoth(one: RunningProcess, other: RunningProcess): Promise<void> {
-  await Promise.all([one.stop(), other.stop()]);
+  return { port, secondPort, echoPort, bulk };
 }
 
 interface Ports {

@@ -12,8 +12,8 @@ async function serve(answers: string[][]): Promise<{ server: Server; port: numbe
     socket.on('data', async (bytes) => {
       received.push(bytes.toString());
       const parts = answers.shift();
-      if (!parts) return socket.destroy();
-      for (const part of parts) await new Promise((resolve) => socket.write(part, resolve));
+      if (!parts) socket.destroy();
+      for (const part of parts ?? []) await new Promise((resolve) => socket.write(part, resolve));
     });
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');

@@ -4,7 +4,9 @@ import { type Peer, type PeerSetup, probeProgram } from './peer.ts';
 
 export const caddy: Peer = {
   name: 'Caddy',
-  remarks: ['GOMAXPROCS=1; the size of its copy buffers cannot be set (32 KiB).'],
+  remarks: [
+    'GOMAXPROCS=1; the size of its copy buffers cannot be set (32 KiB); its access log also holds all headers.',
+  ],
   probe: () => probeProgram(['caddy', 'version'], /v?(\S+)/),
   prepare: async (setup) => {
     const file = join(setup.directory, 'Caddyfile');

@@ -8,15 +8,8 @@ export const tidegate: Peer = {
   name: 'Tidegate',
   remarks: ['--workers 1.'],
   probe: async () => {
-    const root = new URL('../../', import.meta.url);
-    try {
-      await readFile(new URL('src/main.ts', root));
-    } catch {
-      return { kind: 'absent', reason: 'src/main.ts is not there yet' };
-    }
-    const { version } = JSON.parse(await readFile(new URL('package.json', root), 'utf8')) as {
-      version: string;
-    };
+    const file = new URL('../../package.json', import.meta.url);
+    const { version } = JSON.parse(await readFile(file, 'utf8')) as { version: string };
     return { kind: 'present', version };
   },
   prepare: async ({ directory, port, upstream, series }) => {

@@ -21,7 +21,7 @@ async function probe(): Promise<Presence> {
     await import(PACKAGE);
     return { kind: 'present', version: 'as installed' };
   } catch (error) {
-    const [reason] = String(error).split('\n');
+    const [reason] = String(error).split(/\n| imported from/);
     return { kind: 'absent', reason: `import('${PACKAGE}') on Node.js ${process.versions.node}: ${reason}` };
   }
 }
