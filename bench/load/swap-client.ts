@@ -9,11 +9,15 @@ import { rename } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { SMALL_BODY } from '../backends/nginx-backend.ts';
 import { hostIngress, hostName, ingressFile, writeObjects } from '../manifests.ts';
+import { quantile } from '../statistics.ts';
 import { type Connection, openConnection } from './connection.ts';
 
 export interface SwapResult {
   /** For each swap, from the rename until the last connection had an answer of the new backend. */
   readonly liveMs: readonly number[];
+  /** Of all answers; a worker that pauses shows here. */
+  readonly p99Ms: number;
+  readonly slowestMs: number;
   readonly requests: number;
   readonly seconds: number;
   /** Wrong or failed answers, the first few in words. */
@@ -37,7 +41,7 @@ const [port, manifests = '', ingresses, swaps] = process.argv.slice(2);
 const target = Math.floor(Number(ingresses) / 2);
 const failures: string[] = [];
 let errors = 0;
-let requests = 0;
+const latencies: number[] = [];
 let running = true;
 
 /** The answers that are right: the new one, and until it is live the old one. */
@@ -52,7 +56,9 @@ running = false;
 await Promise.all(asking);
 const result: SwapResult = {
   liveMs,
-  requests,
+  p99Ms: quantile(latencies, 0.99),
+  slowestMs: quantile(latencies, 1),
+  requests: latencies.length,
   seconds: (performance.now() - start) / 1000,
   errors,
   failures,
@@ -105,8 +111,9 @@ async function askForOthers(): Promise<void> {
 }
 
 async function ask(connection: Connection, index: number): Promise<string> {
+  const from = performance.now();
   const { status, body } = await connection.get(hostName(index), '/path-3/page');
-  requests++;
+  latencies.push(performance.now() - from);
   if (status !== 200) fail(`${hostName(index)}: status ${status}`);
   return body;
 }

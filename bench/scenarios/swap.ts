@@ -43,7 +43,8 @@ export const swap: Scenario = {
   },
 };
 
-function describe({ liveMs, requests, seconds, errors }: SwapResult, count: number): Fact[] {
+function describe(result: SwapResult, count: number): Fact[] {
+  const { liveMs, requests, seconds, errors, p99Ms, slowestMs } = result;
   const among = `one of ${count.toLocaleString('en')}, ${liveMs.length} times`;
   return [
     {
@@ -55,6 +56,8 @@ function describe({ liveMs, requests, seconds, errors }: SwapResult, count: numb
     { name: 'Live in all workers, p99', value: quantile(liveMs, 0.99), unit: 'ms', atMost: 50 },
     { name: 'Live in all workers, slowest', value: Math.max(...liveMs), unit: 'ms', atMost: null },
     { name: 'Load meanwhile', value: requests / seconds, unit: 'requests/s', atMost: null },
+    { name: 'Answer times meanwhile, p99', value: p99Ms, unit: 'ms', atMost: null },
+    { name: 'Answer times meanwhile, slowest', value: slowestMs, unit: 'ms', atMost: null },
     { name: 'Wrong or failed answers', value: errors, unit: 'of all', atMost: 0 },
   ];
 }
