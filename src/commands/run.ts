@@ -1,0 +1,210 @@
+/** `tidegate run`: source → translation → workers, with logs, metrics and the admin listener beside them. */
+import { performance } from 'node:perf_hooks';
+import { type AdminServer, startAdmin } from '../admin/server.ts';
+import type { Readiness } from '../admin/view.ts';
+import type { DataplaneConfig, ListenerConfig } from '../dataplane/config.ts';
+import type { BoundAddress } from '../dataplane/messages.ts';
+import { Supervisor } from '../dataplane/supervisor.ts';
+import { formatProblem, type Problem } from '../model/problem.ts';
+import { EMPTY_TABLE, type RoutingTable } from '../model/routing-table.ts';
+import type { Snapshot } from '../model/snapshot.ts';
+import { type LogOutput, openLog } from '../observe/log.ts';
+import { Metrics } from '../observe/metrics.ts';
+import type { Settings } from '../settings/settings.ts';
+import { manifestsSource } from '../sources/manifests/manifests.ts';
+import type { Source } from '../sources/source.ts';
+import { createTranslator } from '../translate/translate.ts';
+import { version } from '../version.ts';
+import { translateOptions } from './translate-options.ts';
+
+/** What a running Tidegate offers to whoever started it inside a process. */
+export interface Running {
+  /** Bound addresses by listener (`http`, `admin`), as `address:port`. */
+  readonly addresses: Readonly<Record<string, readonly string[]>>;
+  readonly supervisor: Supervisor;
+  /** Stops as SIGTERM does: readiness, listeners, what is in flight; resolves when all has ended. */
+  stop(): Promise<void>;
+}
+
+/** Runs until SIGTERM or SIGINT; a second signal ends it at once. Sets the exit code. */
+export async function run(settings: Settings): Promise<void> {
+  const output = openLog({ level: settings.logLevel });
+  let running: Running;
+  try {
+    running = await start(settings, output);
+  } catch (error) {
+    output.log.error('start-failed', (error as Error).message);
+    await output.close();
+    process.exit(1);
+  }
+  let stopping = false;
+  const onSignal = (signal: string): void => {
+    if (stopping) process.exit(1);
+    stopping = true;
+    output.log.info('stopping', `${signal}: draining`);
+    void running
+      .stop()
+      .then(() => output.close())
+      .then(() => process.exit(0));
+  };
+  process.on('SIGTERM', onSignal);
+  process.on('SIGINT', onSignal);
+}
+
+/** Starts everything and resolves once the first table is live. Rejects with a message for the user. */
+export async function start(settings: Settings, output: LogOutput): Promise<Running> {
+  const { log } = output;
+  const metrics = new Metrics({ version: version(), droppedLines: output.droppedLines });
+  let readiness: Readiness = { ready: false, reason: 'starting' };
+  let live: RoutingTable = EMPTY_TABLE;
+  let problems: readonly Problem[] = [];
+  let objects: Record<string, number> = {};
+  let settledAt = 0;
+  let firstLive = (): void => {};
+  const isLive = new Promise<void>((resolve) => {
+    firstLive = resolve;
+  });
+
+  const supervisor = new Supervisor(dataplaneConfig(settings), settings.workers, {
+    onStats: (worker, report) => metrics.addReport(worker, report),
+    onAccessLog: (lines) => output.writeAccessLog(lines),
+    onEvent: (level, event, fields) => log[level](event, event, fields),
+    onWorkerRestart: () => metrics.addRestart(),
+    onLive: (table, elapsedMs, worstPauseMs) => {
+      live = table;
+      const seconds = (performance.now() - settledAt) / 1000;
+      metrics.setReload({ generation: table.generation, seconds, objects, problems: countProblems(problems) });
+      log.info('table-live', 'routing table is live', {
+        generation: table.generation,
+        hosts: table.hosts.size,
+        upstreams: table.upstreams.size,
+        distribute_ms: round(elapsedMs),
+        total_ms: round(seconds * 1000),
+        worst_pause_ms: round(worstPauseMs),
+      });
+      firstLive();
+    },
+  });
+  const bound = await supervisor.start();
+  const admin = await startAdminListener(settings, {
+    version: version(),
+    metrics,
+    readiness: () => readiness,
+    table: () => live,
+    problems: () => problems,
+    refresh: () => supervisor.report(400),
+  });
+
+  const source: Source = manifestsSource({ directory: settings.source.directory, dnsServers: settings.dnsServers });
+  const translator = createTranslator(translateOptions(settings));
+  const onSnapshot = (snapshot: Snapshot): void => {
+    settledAt = performance.now();
+    const translation = translator.translate(snapshot);
+    logProblems(output, problems, translation.problems);
+    problems = translation.problems;
+    objects = countObjects(snapshot);
+    source.resolveNames(translation.externalNames);
+    if (translation.table === current) return;
+    current = translation.table;
+    supervisor.apply(translation.table);
+  };
+  let current: RoutingTable | null = null;
+  try {
+    await source.start(onSnapshot);
+  } catch (error) {
+    await Promise.all([supervisor.stop(0), admin?.close()]);
+    throw error;
+  }
+  await isLive;
+  readiness = { ready: true };
+  const addresses = addressMap(bound, admin);
+  log.info('ready', 'serving', { addresses, generation: live.generation, transport: 'net', workers: settings.workers });
+
+  return {
+    addresses,
+    supervisor,
+    stop: async () => {
+      readiness = { ready: false, reason: 'draining' };
+      await new Promise((resolve) => setTimeout(resolve, settings.drainDelay));
+      await supervisor.stop(settings.timeouts.drain);
+      await source.close();
+      await admin?.close();
+      log.info('stopped', 'all connections are closed');
+    },
+  };
+}
+
+function dataplaneConfig(settings: Settings): DataplaneConfig {
+  const listeners: ListenerConfig[] = [];
+  if (settings.http !== null) {
+    listeners.push({ name: 'http', scheme: 'http', address: settings.http.address, port: settings.http.port });
+  }
+  const { trustedProxies, sendForwarded, serverName, accessLog, upgrades, limits, timeouts } = settings;
+  return {
+    transport: 'net',
+    listeners,
+    trustedProxies,
+    sendForwarded,
+    serverName,
+    accessLog,
+    upgrades,
+    limits,
+    timeouts,
+  };
+}
+
+async function startAdminListener(
+  settings: Settings,
+  view: Parameters<typeof startAdmin>[1],
+): Promise<AdminServer | null> {
+  if (settings.admin === null) return null;
+  const { address, port } = settings.admin;
+  return startAdmin({ address, port, name: settings.adminName }, view);
+}
+
+function addressMap(bound: readonly BoundAddress[], admin: AdminServer | null): Record<string, string[]> {
+  const map: Record<string, string[]> = {};
+  for (const { listener, address, port } of bound) {
+    map[listener] = [...(map[listener] ?? []), join(address, port)];
+  }
+  if (admin !== null) map['admin'] = [join(admin.address, admin.port)];
+  return map;
+}
+
+function join(address: string, port: number): string {
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+/** Says each problem once, when it appears, and once more when it is gone. */
+function logProblems({ log }: LogOutput, before: readonly Problem[], after: readonly Problem[]): void {
+  if (before === after) return;
+  const old = new Set(before.map(formatProblem));
+  const now = new Set(after.map(formatProblem));
+  for (const problem of after) {
+    const text = formatProblem(problem);
+    if (old.has(text)) continue;
+    log[problem.severity === 'error' ? 'error' : 'warn']('problem', text, { reason: problem.reason });
+  }
+  for (const text of old) if (!now.has(text)) log.info('problem-solved', text);
+}
+
+function countProblems(problems: readonly Problem[]): { error: number; warning: number } {
+  const error = problems.filter((problem) => problem.severity === 'error').length;
+  return { error, warning: problems.length - error };
+}
+
+function countObjects(snapshot: Snapshot): Record<string, number> {
+  return {
+    Ingress: snapshot.ingresses.size,
+    IngressClass: snapshot.ingressClasses.size,
+    Service: snapshot.services.size,
+    EndpointSlice: snapshot.endpointSlices.size,
+    Secret: snapshot.secrets.size,
+    ConfigMap: snapshot.configMaps.size,
+    Namespace: snapshot.namespaces.size,
+  };
+}
+
+function round(ms: number): number {
+  return Math.round(ms * 100) / 100;
+}

@@ -1,0 +1,30 @@
+/** What all connections and exchanges of one worker share. */
+import type { AccessLog } from '../access-log.ts';
+import type { DataplaneConfig } from '../config.ts';
+import type { LiveTable } from '../route/table.ts';
+import type { Series, Stats } from '../stats.ts';
+import type { TimerWheel } from '../timers.ts';
+import type { Transport } from '../transport/stream.ts';
+import type { LiveRoute } from './live-route.ts';
+import type { TrustedProxies } from './peer.ts';
+
+export interface Dataplane {
+  readonly config: DataplaneConfig;
+  readonly transport: Transport;
+  readonly wheel: TimerWheel;
+  readonly table: LiveTable<LiveRoute>;
+  readonly stats: Stats;
+  readonly accessLog: AccessLog;
+  readonly trusted: TrustedProxies;
+  /** Counts what never became a request, and what no route served. */
+  readonly refused: Series;
+  /** `Server: …` line for responses that have none; '' for no such line. */
+  readonly serverLine: string;
+  /** Requests in flight. */
+  active: number;
+  /** Attempts after the first that are in flight. */
+  retrying: number;
+  tunnels: number;
+  /** Finish what runs, take nothing new. */
+  draining: boolean;
+}

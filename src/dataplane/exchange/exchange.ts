@@ -1,0 +1,562 @@
+/**
+ * One request from its match to its last byte: routing, choosing an endpoint, sending, retrying, passing the
+ * response on, counting. It owns no socket; both sides call it and are called by it. Hot path.
+ */
+import { acceptIn, ownAnswer } from './own-answer.ts';
+import type { Dataplane } from './dataplane.ts';
+import { forwardedHead, idFor, isLoop, offeredUpgrade } from './forward-request.ts';
+import { hashKey } from './hash-key.ts';
+import type { LiveRoute } from './live-route.ts';
+import type { Peer } from './peer.ts';
+import type { Downstream, UpstreamFailure, UpstreamSide } from './sides.ts';
+import { MAX_FORWARDS, USER_AGENT } from '../message/field-names.ts';
+import type { RequestHead } from '../message/request-head.ts';
+import type { ResponseHead } from '../message/response-head.ts';
+import type { Timed } from '../timers.ts';
+import type { Endpoint, Waiter } from '../upstream/endpoint.ts';
+import type { LiveUpstream } from '../upstream/upstreams.ts';
+
+/** Opens a connection to an endpoint for an exchange, which gets `onConnected` or `onUpstreamFailed`. */
+export type Connector = (dataplane: Dataplane, endpoint: Endpoint<UpstreamSide>, exchange: Exchange) => UpstreamSide;
+
+/** Where an exchange stands. */
+const ROUTING = 0;
+/** Waits for a free connection of an endpoint. */
+const WAITING = 1;
+const CONNECTING = 2;
+/** The request (or its head) is on its way; no byte of a final response yet. */
+const SENT = 3;
+const RESPONDING = 4;
+const TUNNEL = 5;
+const OVER = 6;
+
+/** Retries that may be in flight at once, besides a fifth of all requests in flight. */
+const RETRIES_ALWAYS = 100;
+
+/** Attempts after which even stale pooled connections are no excuse. */
+const STALE_TRIES = 8;
+
+const NONE_TRIED: readonly Endpoint<UpstreamSide>[] = [];
+
+export class Exchange implements Waiter, Timed {
+  readonly dataplane: Dataplane;
+  readonly down: Downstream;
+  readonly connect: Connector;
+  readonly startedAt: number;
+  id = '';
+  client = '';
+  method = '';
+  authority = '';
+  target = '';
+  pathLength = 0;
+  minorVersion = 1;
+  /** The request's head as text: kept to look up what is rarely needed. */
+  headText = '';
+  userAgent = '';
+  route: LiveRoute | null = null;
+  upgrade = '';
+  expectContinue = false;
+  /** The request's body is framed in chunks, on both sides. */
+  chunked = false;
+
+  /** The head that goes upstream, with a whole small body behind it when that came along. */
+  text = '';
+  requestEnded = false;
+  requestTrailers = '';
+  /** The body did not come along with the head: sending it again needs {@link held}. */
+  bodyStreamed = false;
+  idempotent = false;
+  /** Body bytes kept because they were not sent yet, or may have to be sent again; null once that is ruled out. */
+  held: Buffer[] | null = null;
+  heldBytes = 0;
+  bodyPaused = false;
+
+  upstreamSide: UpstreamSide | null = null;
+  /** The endpoint that counts this request as in flight. */
+  endpoint: Endpoint<UpstreamSide> | null = null;
+  /** The last one tried, for the log. */
+  lastEndpoint: Endpoint<UpstreamSide> | null = null;
+  tried: readonly Endpoint<UpstreamSide>[] = NONE_TRIED;
+  attempts = 0;
+  retrying = false;
+  hash = 0;
+  /** The connection in use had served a request before. */
+  reused = false;
+  state = ROUTING;
+  status = 0;
+  informational = 0;
+  sentAt = 0;
+  upstreamMs = -1;
+  receivedBytes = 0;
+  sentBytes = 0;
+  reason = '';
+
+  deadline = 0;
+  wheelSlot = -1;
+  wheelPrevious: Timed | null = null;
+  wheelNext: Timed | null = null;
+
+  constructor(dataplane: Dataplane, down: Downstream, connect: Connector) {
+    this.dataplane = dataplane;
+    this.down = down;
+    this.connect = connect;
+    this.startedAt = performance.now();
+    dataplane.active++;
+  }
+
+  // ── from the client's side ──────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Begins with a parsed head. `route` and `target` were found by the caller (who can remember them from the
+   * request before); `smallBody` is the whole body as latin1 text when it came along, else null.
+   */
+  start(
+    head: RequestHead,
+    peer: Peer,
+    route: LiveRoute | null,
+    target: string,
+    smallBody: string | null,
+  ): void {
+    const { dataplane } = this;
+    this.id = idFor(head, peer);
+    this.client = peer.address;
+    this.method = head.method;
+    this.authority = head.authority;
+    this.target = target;
+    this.pathLength = head.pathLength;
+    this.minorVersion = head.minorVersion;
+    this.headText = head.fields.text;
+    this.expectContinue = head.expectContinue;
+    this.chunked = head.chunked;
+    this.route = route;
+    this.requestEnded = smallBody !== null || !head.hasBody();
+    if (dataplane.config.accessLog.enabled) this.userAgent = head.fields.first(USER_AGENT);
+
+    if (dataplane.active > dataplane.config.limits.requests) {
+      dataplane.stats.counters['limit_hits_total:requests']++;
+      return this.answer(503, 'overload');
+    }
+    const refused = this.#refusal(head);
+    if (refused !== 0) return this.answer(refused, 'not-served');
+    if (route === null) return this.answer(404, 'no-route');
+    if (route.upstream === null) return this.answer(503, 'backend-unresolved');
+    const limit = this.#bodyLimit();
+    if (limit > 0 && head.contentLength > limit) {
+      dataplane.stats.counters['limit_hits_total:request_body']++;
+      return this.answer(413, 'body-limit');
+    }
+    this.idempotent = isIdempotent(head.method);
+    this.upgrade = head.upgrade === '' ? '' : offeredUpgrade(head, dataplane.config.upgrades);
+    const fallbackHost = route.host === '' ? 'localhost' : route.host;
+    this.text = forwardedHead(head, target, this.upgrade, this.id, peer, dataplane.trusted, fallbackHost);
+    if (smallBody !== null) {
+      this.text += smallBody;
+      this.receivedBytes = smallBody.length;
+    }
+    if (!this.requestEnded) {
+      this.bodyStreamed = true;
+      this.held = [];
+    }
+    if (route.upstream.policy.kind === 'hash') this.hash = hashKey(route.upstream.policy.by, head, this.client, target);
+    this.#attempt(route.upstream);
+  }
+
+  onRequestBody(bytes: Buffer, start: number, end: number): void {
+    const size = end - start;
+    this.receivedBytes += size;
+    const limit = this.#bodyLimit();
+    if (limit > 0 && this.receivedBytes > limit) {
+      this.dataplane.stats.counters['limit_hits_total:request_body']++;
+      return this.#giveUp(413, 'body-limit');
+    }
+    if (this.state < SENT) {
+      // `held` is there: nothing was sent that could have released it.
+      this.held!.push(Buffer.from(bytes.subarray(start, end)));
+      this.heldBytes += size;
+      if (this.heldBytes >= this.dataplane.config.limits.replayBytes) this.#pauseBody();
+      return;
+    }
+    if (this.held !== null) {
+      this.heldBytes += size;
+      if (this.heldBytes > this.dataplane.config.limits.replayBytes) this.held = null;
+      else this.held.push(Buffer.from(bytes.subarray(start, end)));
+    }
+    this.upstreamSide?.sendBody(bytes, start, end);
+  }
+
+  onRequestEnd(trailers: string): void {
+    this.requestEnded = true;
+    this.requestTrailers = trailers;
+    if (this.state >= SENT) this.upstreamSide?.sendEnd(trailers);
+  }
+
+  /** The client is gone, or sent something that leaves its connection in doubt. */
+  onDownstreamClosed(reason: string): void {
+    if (this.state === OVER) return;
+    if (this.reason === '') this.reason = reason;
+    if (this.status === 0) this.status = 499;
+    this.#leaveUpstream();
+    this.#over();
+  }
+
+  /** The request's body is not what its framing said, or came too slowly. */
+  onRequestBroken(status: number, reason: string): void {
+    this.#giveUp(status, reason);
+  }
+
+  onDownstreamBlocked(): void {
+    this.upstreamSide?.pause();
+  }
+
+  onDownstreamDrain(): void {
+    this.upstreamSide?.resume();
+  }
+
+  /** Tunnel bytes from the client. */
+  onClientBytes(bytes: Buffer, start: number, end: number): void {
+    this.receivedBytes += end - start;
+    this.upstreamSide?.sendTunnel(bytes, start, end);
+  }
+
+  onClientEnd(): void {
+    this.upstreamSide?.endTunnel();
+  }
+
+  get inTunnel(): boolean {
+    return this.state === TUNNEL;
+  }
+
+  get responding(): boolean {
+    return this.state >= RESPONDING;
+  }
+
+  // ── from the upstream's side ────────────────────────────────────────────────────────────────────────────
+
+  onConnected(): void {
+    this.#send(false);
+  }
+
+  onInformational(head: ResponseHead): void {
+    if (++this.informational > this.dataplane.config.limits.informationalResponses) {
+      this.#leaveUpstream();
+      return this.answer(502, 'too-many-informational');
+    }
+    if (head.status === 100) {
+      if (!this.expectContinue) return;
+      this.expectContinue = false;
+    }
+    if (this.minorVersion > 0) this.down.sendInformational(head);
+  }
+
+  onResponseHead(head: ResponseHead, hasBody: boolean): void {
+    this.state = RESPONDING;
+    this.held = null;
+    this.status = head.status;
+    this.#observeUpstream(head.status);
+    this.down.sendHead(head, hasBody);
+  }
+
+  onResponseBody(bytes: Buffer, start: number, end: number): void {
+    this.sentBytes += end - start;
+    this.down.sendBody(bytes, start, end);
+  }
+
+  /** The upstream's side has already let go of this exchange. */
+  onResponseEnd(trailers: string): void {
+    this.upstreamSide = null;
+    this.#leaveEndpoint();
+    this.down.sendEnd(trailers);
+    this.#over();
+  }
+
+  onSwitch(head: ResponseHead): void {
+    this.state = TUNNEL;
+    this.status = 101;
+    this.#observeUpstream(101);
+    this.dataplane.stats.counters.upgrades_total++;
+    this.dataplane.tunnels++;
+    this.down.startTunnel(head);
+  }
+
+  /** Tunnel bytes from the backend. */
+  onUpstreamBytes(bytes: Buffer, start: number, end: number): void {
+    this.sentBytes += end - start;
+    this.down.sendTunnel(bytes, start, end);
+  }
+
+  onUpstreamEnd(): void {
+    this.down.endTunnel();
+  }
+
+  /** The tunnel's upstream connection is gone. */
+  onTunnelClosed(clean: boolean): void {
+    this.upstreamSide = null;
+    this.#leaveEndpoint();
+    if (!clean) {
+      this.reason = 'tunnel-broken';
+      this.down.cut();
+    }
+    this.#over();
+  }
+
+  onUpstreamBlocked(): void {
+    this.#pauseBody();
+  }
+
+  onUpstreamDrain(): void {
+    this.#resumeBody();
+  }
+
+  /** The attempt failed; the upstream's side has already let go of this exchange. */
+  onUpstreamFailed(failure: UpstreamFailure): void {
+    const endpoint = this.endpoint!;
+    this.upstreamSide = null;
+    this.#leaveEndpoint();
+    if (!(failure === 'closed' && this.reused) && endpoint.failed()) {
+      this.dataplane.stats.counters.upstream_ejections_total++;
+    }
+    if (this.state === RESPONDING) {
+      this.reason = failure;
+      this.down.cut();
+      return this.#over();
+    }
+    if (this.#mayRetry(failure)) {
+      this.tried = [...this.tried, endpoint];
+      if (!this.retrying) {
+        this.retrying = true;
+        this.dataplane.retrying++;
+      }
+      this.dataplane.stats.counters.upstream_retries_total++;
+      return this.#attempt(this.route!.upstream!);
+    }
+    this.answer(failure === 'response-timeout' || failure === 'connect-timeout' || failure === 'send-timeout' ? 504 : 502, failure);
+  }
+
+  // ── waiting for a connection ────────────────────────────────────────────────────────────────────────────
+
+  onTurn(): void {
+    const endpoint = this.endpoint!;
+    // Somebody else may have been quicker.
+    const full = endpoint.idle.length === 0 && endpoint.open >= this.dataplane.config.limits.endpointConnections;
+    if (full) return endpoint.wait(this);
+    this.#stopWaiting();
+    this.#use(endpoint);
+  }
+
+  onDeadline(): void {
+    if (this.state !== WAITING) return;
+    this.endpoint!.stopWaiting(this);
+    this.#stopWaiting();
+    this.#leaveEndpoint();
+    this.dataplane.stats.counters['limit_hits_total:pending_requests']++;
+    this.answer(503, 'pending-timeout');
+  }
+
+  // ── the middle ──────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Answers with a response of our own. */
+  answer(status: number, reason: string): void {
+    this.status = status;
+    if (this.reason === '') this.reason = reason;
+    this.state = RESPONDING;
+    const own = ownAnswer(status, acceptIn(this.headText), this.id);
+    if (this.method !== 'HEAD') this.sentBytes = own.body.length;
+    this.down.sendOwn(own, this.method === 'HEAD');
+    this.#over();
+  }
+
+  /** Methods and targets that are answered here; 0 when the request goes on. */
+  #refusal(head: RequestHead): number {
+    if (head.method === 'TRACE') return 405;
+    if (head.method === 'OPTIONS') {
+      if (head.target === '*' || head.fields.first(MAX_FORWARDS) === '0') return 200;
+    }
+    return isLoop(head) ? 508 : 0;
+  }
+
+  #bodyLimit(): number {
+    return this.route?.policy.maxBodyBytes ?? 0;
+  }
+
+  #attempt(upstream: LiveUpstream): void {
+    const first = this.tried.length === 0;
+    // After a stale pooled connection the same endpoint is as good as any when it is the only one.
+    const endpoint = (first
+      ? upstream.pick(this.hash)
+      : (upstream.pickOther(this.tried) ?? upstream.pick(this.hash))) as Endpoint<UpstreamSide> | null;
+    if (endpoint === null) return this.answer(503, 'no-endpoints');
+    this.attempts++;
+    const { limits } = this.dataplane.config;
+    if (endpoint.idle.length > 0 || endpoint.open < limits.endpointConnections) return this.#take(endpoint);
+    const free = upstream.pickFree(limits.endpointConnections) as Endpoint<UpstreamSide> | null;
+    if (free !== null) return this.#take(free);
+    if (upstream.pending >= limits.pendingRequests) {
+      this.dataplane.stats.counters['limit_hits_total:pending_requests']++;
+      return this.answer(503, 'pending-limit');
+    }
+    upstream.pending++;
+    this.state = WAITING;
+    this.endpoint = endpoint;
+    endpoint.inFlight++;
+    endpoint.wait(this);
+    this.dataplane.wheel.set(this, this.dataplane.config.timeouts.pending);
+  }
+
+  #take(endpoint: Endpoint<UpstreamSide>): void {
+    this.endpoint = endpoint;
+    endpoint.inFlight++;
+    this.#use(endpoint);
+  }
+
+  /** Takes an idle connection of the endpoint or opens one. */
+  #use(endpoint: Endpoint<UpstreamSide>): void {
+    const idle = endpoint.idle.pop();
+    if (idle !== undefined) {
+      this.upstreamSide = idle;
+      this.#send(true);
+      return;
+    }
+    this.state = CONNECTING;
+    this.reused = false;
+    this.dataplane.stats.counters.upstream_connections_total++;
+    this.upstreamSide = this.connect(this.dataplane, endpoint, this);
+  }
+
+  #send(reused: boolean): void {
+    const side = this.upstreamSide!;
+    this.reused = reused;
+    this.state = SENT;
+    this.sentAt = performance.now();
+    const { held } = this;
+    if (held === null) return side.sendHead(this.text, true);
+    side.sendHead(this.text, false);
+    for (let i = 0; i < held.length; i++) side.sendBody(held[i]!, 0, held[i]!.length);
+    if (!this.idempotent) this.held = null;
+    if (this.requestEnded) side.sendEnd(this.requestTrailers);
+    else this.#resumeBody();
+  }
+
+  /** Whether another attempt cannot do harm and has a chance. */
+  #mayRetry(failure: UpstreamFailure): boolean {
+    const policy = this.route!.policy;
+    if (failure === 'bad-response' || failure === 'truncated' || this.informational > 0) return false;
+    const nothingSent = failure === 'connect-failed' || failure === 'connect-timeout';
+    if (!nothingSent && !(this.idempotent && (!this.bodyStreamed || this.held !== null))) return false;
+    const { dataplane } = this;
+    if (dataplane.retrying > RETRIES_ALWAYS + dataplane.active / 5) return false;
+    // A pooled connection that the backend closed meanwhile says nothing about the backend: it costs no try.
+    const stale = failure === 'closed' && this.reused;
+    if (this.attempts > policy.retries && !(stale && this.attempts <= STALE_TRIES)) return false;
+    const upstream = this.route!.upstream!;
+    return stale || upstream.pickOther([...this.tried, this.lastEndpoint!]) !== null;
+  }
+
+  /** The client gets an error while its request is still on the way; the upstream attempt is dropped. */
+  #giveUp(status: number, reason: string): void {
+    if (this.state === OVER) return;
+    const responding = this.state >= RESPONDING;
+    this.#leaveUpstream();
+    if (!responding) return this.answer(status, reason);
+    this.reason = reason;
+    this.down.cut();
+    this.#over();
+  }
+
+  #leaveUpstream(): void {
+    if (this.state === WAITING) {
+      this.endpoint!.stopWaiting(this);
+      this.#stopWaiting();
+    }
+    const side = this.upstreamSide;
+    this.upstreamSide = null;
+    if (side !== null) side.abandon();
+    this.#leaveEndpoint();
+  }
+
+  #stopWaiting(): void {
+    this.route!.upstream!.pending--;
+    this.dataplane.wheel.remove(this);
+    this.deadline = 0;
+  }
+
+  #leaveEndpoint(): void {
+    if (this.endpoint === null) return;
+    this.endpoint.inFlight--;
+    this.lastEndpoint = this.endpoint;
+    this.endpoint = null;
+  }
+
+  #observeUpstream(status: number): void {
+    const endpoint = this.endpoint!;
+    const now = performance.now();
+    this.upstreamMs = now - this.sentAt;
+    endpoint.observeLatency(this.upstreamMs, now);
+    if (status < 502 || status > 504) endpoint.succeeded();
+    else if (endpoint.failed()) this.dataplane.stats.counters.upstream_ejections_total++;
+  }
+
+  #pauseBody(): void {
+    if (this.bodyPaused) return;
+    this.bodyPaused = true;
+    this.down.pauseBody();
+  }
+
+  #resumeBody(): void {
+    if (!this.bodyPaused) return;
+    this.bodyPaused = false;
+    this.down.resumeBody();
+  }
+
+  /** The one way out. */
+  #over(): void {
+    if (this.state === TUNNEL) this.dataplane.tunnels--;
+    this.state = OVER;
+    const { dataplane, route } = this;
+    dataplane.active--;
+    if (this.retrying) dataplane.retrying--;
+    const durationMs = performance.now() - this.startedAt;
+    const series = route === null ? dataplane.refused : route.series;
+    series.record(this.status, durationMs, this.upstreamMs, this.receivedBytes, this.sentBytes);
+    if (dataplane.accessLog.wants(this.status)) this.#log(durationMs);
+    this.#resumeBody();
+    this.down.exchangeDone();
+  }
+
+  #log(durationMs: number): void {
+    this.dataplane.accessLog.add({
+      id: this.id,
+      client: this.client,
+      method: this.method,
+      host: this.authority,
+      path: this.pathLength < this.target.length ? this.target.slice(0, this.pathLength) : this.target,
+      protocol: this.minorVersion === 0 ? 'HTTP/1.0' : 'HTTP/1.1',
+      status: this.status,
+      bytesIn: this.receivedBytes,
+      bytesOut: this.sentBytes,
+      durationMs,
+      upstream: this.lastEndpoint === null ? '' : this.lastEndpoint.key,
+      upstreamMs: this.upstreamMs,
+      attempts: this.attempts,
+      userAgent: this.userAgent,
+      reason: this.reason,
+      route: this.route === null ? NO_ROUTE : this.route.logFragment,
+    });
+  }
+}
+
+const NO_ROUTE = '"namespace":null,"ingress":null,"service":null';
+
+/** RFC 9110 9.2.2. */
+function isIdempotent(method: string): boolean {
+  switch (method) {
+    case 'GET':
+    case 'HEAD':
+    case 'OPTIONS':
+    case 'PUT':
+    case 'DELETE':
+    case 'TRACE':
+      return true;
+    default:
+      return false;
+  }
+}

@@ -1,0 +1,73 @@
+/** Responses that Tidegate makes itself: small, typed by Accept, with the request id and nothing about internals. */
+
+/** Reason phrases; the texts are those ingress-nginx users match on. */
+const REASONS: Readonly<Record<number, string>> = {
+  200: 'OK',
+  400: 'Bad Request',
+  404: 'Not Found',
+  405: 'Method Not Allowed',
+  408: 'Request Timeout',
+  413: 'Request Entity Too Large',
+  414: 'Request-URI Too Large',
+  417: 'Expectation Failed',
+  421: 'Misdirected Request',
+  429: 'Too Many Requests',
+  431: 'Request Header Fields Too Large',
+  500: 'Internal Server Error',
+  501: 'Not Implemented',
+  502: 'Bad Gateway',
+  503: 'Service Temporarily Unavailable',
+  504: 'Gateway Time-out',
+  505: 'HTTP Version Not Supported',
+  508: 'Loop Detected',
+};
+
+export function reasonPhrase(status: number): string {
+  return REASONS[status] ?? 'Error';
+}
+
+export interface OwnAnswer {
+  readonly status: number;
+  readonly contentType: string;
+  readonly body: string;
+  /** Further field lines, each ended by CRLF. */
+  readonly fields: string;
+}
+
+/**
+ * The answer with this status. `accept` is the request's Accept value ('' for none): JSON for whoever names it
+ * and does not name HTML first.
+ */
+export function ownAnswer(status: number, accept: string, requestId: string): OwnAnswer {
+  const reason = reasonPhrase(status);
+  const fields = extraFields(status) + (requestId === '' ? '' : `X-Request-ID: ${requestId}\r\n`);
+  if (wantsJson(accept)) {
+    const body = `{"status":${status},"error":"${reason}","requestId":"${requestId}"}\n`;
+    return { status, contentType: 'application/json', body, fields };
+  }
+  const id = requestId === '' ? '' : `<p>Request ${requestId}</p>`;
+  const body =
+    `<!doctype html>\n<html><head><title>${status} ${reason}</title></head>` +
+    `<body><h1>${status} ${reason}</h1>${id}</body></html>\n`;
+  return { status, contentType: 'text/html; charset=utf-8', body, fields };
+}
+
+function extraFields(status: number): string {
+  if (status === 503) return 'Retry-After: 1\r\n';
+  if (status === 405) return 'Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n';
+  return '';
+}
+
+function wantsJson(accept: string): boolean {
+  if (accept === '') return false;
+  const json = accept.search(/application\/(?:[\w.-]+\+)?json/i);
+  if (json < 0) return false;
+  const html = accept.search(/text\/html/i);
+  return html < 0 || json < html;
+}
+
+/** The Accept value in a head's text; looked up only when an answer of ours is due. */
+export function acceptIn(headText: string): string {
+  const match = /\r\naccept:[ \t]*([^\r]*)/i.exec(headText);
+  return match?.[1] ?? '';
+}

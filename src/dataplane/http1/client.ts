@@ -1,0 +1,405 @@
+/** One HTTP/1.1 connection to an endpoint: sends one request at a time, reads its response. Hot path. */
+import type { Dataplane } from '../exchange/dataplane.ts';
+import type { Exchange } from '../exchange/exchange.ts';
+import type { UpstreamFailure, UpstreamSide } from '../exchange/sides.ts';
+import { ResponseHead } from '../message/response-head.ts';
+import type { Timed } from '../timers.ts';
+import type { ByteStream, StreamOwner } from '../transport/stream.ts';
+import type { Endpoint } from '../upstream/endpoint.ts';
+import { type BodySink, ChunkedDecoder, chunkHead, DONE, MORE } from './chunked.ts';
+import { parseResponseHead } from './parse-response.ts';
+
+const CONNECTING = 0;
+const IDLE = 1;
+/** Waits for, or reads, a response head. */
+const HEAD = 2;
+const LENGTH = 3;
+const CHUNKED = 4;
+const UNTIL_CLOSE = 5;
+const TUNNEL = 6;
+const CLOSED = 7;
+
+/** Requests after which a connection is given up, so that load spreads anew. */
+const MOST_REQUESTS = 10_000;
+/** A body of more than this, or of unknown length, is read with large buffers. */
+const BULK_BYTES = 16_384;
+
+/** Filled by each response in turn: valid until the next head is parsed. */
+const responseHead = new ResponseHead();
+
+export class Http1ClientConnection implements UpstreamSide, StreamOwner, BodySink, Timed {
+  readonly endpoint: Endpoint<UpstreamSide>;
+  readonly dataplane: Dataplane;
+  stream: ByteStream;
+  exchange: Exchange | null;
+  state = CONNECTING;
+  remaining = 0;
+  decoder: ChunkedDecoder | null = null;
+  /** The start of a head that came in pieces. */
+  partial: Buffer | null = null;
+  /** The request's body is sent in chunks. */
+  sendsChunks = false;
+  requestSent = false;
+  headRequest = false;
+  /** The connection may carry another request after this response. */
+  reusable = true;
+  /** At least one byte of a response to the running request came. */
+  answered = false;
+  requests = 0;
+  upstreamEnded = false;
+  paused = false;
+  deadline = 0;
+  wheelSlot = -1;
+  wheelPrevious: Timed | null = null;
+  wheelNext: Timed | null = null;
+
+  constructor(dataplane: Dataplane, endpoint: Endpoint<UpstreamSide>, exchange: Exchange) {
+    this.dataplane = dataplane;
+    this.endpoint = endpoint;
+    this.exchange = exchange;
+    endpoint.open++;
+    dataplane.wheel.set(this, exchange.route!.policy.connectTimeoutMs);
+    this.stream = dataplane.transport.connect(endpoint.address, endpoint.port, this);
+  }
+
+  // ── from the exchange ───────────────────────────────────────────────────────────────────────────────────
+
+  sendHead(text: string, ended: boolean): void {
+    const exchange = this.exchange!;
+    this.state = HEAD;
+    this.answered = false;
+    this.reusable = true;
+    this.requestSent = ended;
+    this.headRequest = exchange.method === 'HEAD';
+    this.requests++;
+    this.stream.write(text);
+    if (ended) this.#awaitResponse();
+    else {
+      this.sendsChunks = exchange.chunked;
+      this.dataplane.wheel.remove(this);
+      this.deadline = 0;
+    }
+  }
+
+  sendBody(bytes: Buffer, start: number, end: number): void {
+    const { stream } = this;
+    if (!this.sendsChunks) return stream.writeBytes(bytes, start, end);
+    const size = end - start;
+    stream.write(chunkHead(size));
+    stream.writeBytes(bytes, start, end);
+    stream.write('\r\n');
+  }
+
+  sendEnd(trailers: string): void {
+    this.requestSent = true;
+    if (this.sendsChunks) this.stream.write(trailers === '' ? '0\r\n\r\n' : `0\r\n${trailers}\r\n`);
+    if (this.state === HEAD) this.#awaitResponse();
+  }
+
+  sendTunnel(bytes: Buffer, start: number, end: number): void {
+    this.stream.writeBytes(bytes, start, end);
+  }
+
+  endTunnel(): void {
+    this.stream.end();
+  }
+
+  pause(): void {
+    this.paused = true;
+    this.stream.pause();
+    // The client is slow, not the backend.
+    this.deadline = 0;
+  }
+
+  resume(): void {
+    this.paused = false;
+    this.stream.resume();
+    if (this.state === HEAD || this.state === LENGTH || this.state === CHUNKED || this.state === UNTIL_CLOSE) {
+      this.#awaitResponse();
+    }
+  }
+
+  abandon(): void {
+    this.exchange = null;
+    this.#close();
+  }
+
+  retire(): void {
+    this.#close();
+  }
+
+  // ── from the stream ─────────────────────────────────────────────────────────────────────────────────────
+
+  onConnect(): void {
+    if (this.exchange === null) return this.#close();
+    this.dataplane.wheel.remove(this);
+    this.exchange.onConnected();
+  }
+
+  onData(bytes: Buffer, start: number, end: number): void {
+    if (this.state === HEAD) return this.#readHead(bytes, start, end);
+    this.#readOn(bytes, start, end);
+  }
+
+  onBlocked(): void {
+    if (this.exchange === null) return;
+    this.exchange.onUpstreamBlocked();
+    if (this.state !== TUNNEL) this.dataplane.wheel.set(this, this.exchange.route!.policy.sendTimeoutMs);
+  }
+
+  onDrain(): void {
+    if (this.exchange === null) return;
+    this.exchange.onUpstreamDrain();
+    if (this.state === TUNNEL) return;
+    this.deadline = 0;
+    if (this.requestSent) this.#awaitResponse();
+  }
+
+  onEnd(): void {
+    this.upstreamEnded = true;
+    switch (this.state) {
+      case TUNNEL:
+        this.exchange?.onUpstreamEnd();
+        return;
+      case UNTIL_CLOSE:
+        return this.#complete('');
+      case HEAD:
+        return this.#fail(this.answered ? 'bad-response' : 'closed');
+      case LENGTH:
+      case CHUNKED:
+        return this.#fail('truncated');
+      default:
+        this.#close();
+    }
+  }
+
+  onClose(error: string | null): void {
+    const before = this.state;
+    const { exchange } = this;
+    if (before === CLOSED) return;
+    if (before === CONNECTING) this.dataplane.stats.counters.upstream_connection_failures_total++;
+    if (before === TUNNEL) {
+      this.exchange = null;
+      this.#left();
+      exchange?.onTunnelClosed(error === null);
+      return;
+    }
+    if (before === CONNECTING) return this.#fail('connect-failed');
+    if (before === HEAD) return this.#fail(this.answered ? 'bad-response' : 'closed');
+    // A reset in the middle: `until close` ends by FIN, never by RST.
+    if (before !== IDLE) return this.#fail('truncated');
+    this.#close();
+  }
+
+  onDeadline(): void {
+    const { counters } = this.dataplane.stats;
+    switch (this.state) {
+      case CONNECTING:
+        counters['limit_hits_total:connect_timeout']++;
+        counters.upstream_connection_failures_total++;
+        return this.#fail('connect-timeout');
+      case IDLE:
+        return this.#close();
+      case HEAD:
+      case LENGTH:
+      case CHUNKED:
+      case UNTIL_CLOSE:
+        counters['limit_hits_total:response_timeout']++;
+        return this.#fail(this.requestSent ? (this.state === HEAD ? 'response-timeout' : 'truncated') : 'send-timeout');
+      default:
+    }
+  }
+
+  // ── reading ─────────────────────────────────────────────────────────────────────────────────────────────
+
+  onBody(bytes: Buffer, start: number, end: number): void {
+    this.exchange?.onResponseBody(bytes, start, end);
+  }
+
+  #readHead(chunk: Buffer, start: number, end: number): void {
+    let bytes = chunk;
+    let i = start;
+    let stop = end;
+    if (this.partial !== null) {
+      bytes = Buffer.concat([this.partial, chunk.subarray(start, end)]);
+      this.partial = null;
+      i = 0;
+      stop = bytes.length;
+    }
+    this.answered = true;
+    // Informational responses come before the final one, in the same or in later reads.
+    for (;;) {
+      const next = parseResponseHead(bytes, i, stop, this.dataplane.config.limits, responseHead);
+      if (next < 0) {
+        this.dataplane.stats.counters['limit_hits_total:response_head'] += stop - i >= this.dataplane.config.limits.responseHeadBytes ? 1 : 0;
+        return this.#fail('bad-response');
+      }
+      if (next === 0) {
+        this.partial = Buffer.from(bytes.subarray(i, stop));
+        return;
+      }
+      const status = responseHead.status;
+      if (status === 101) return this.#switch(bytes, next, stop);
+      if (status >= 200) return this.#startBody(bytes, next, stop);
+      this.exchange!.onInformational(responseHead);
+      // It may have been one too many.
+      if (this.exchange === null) return;
+      i = next;
+      if (i === stop) return;
+    }
+  }
+
+  #startBody(bytes: Buffer, next: number, end: number): void {
+    const head = responseHead;
+    const exchange = this.exchange!;
+    const { status } = head;
+    if (head.close) this.reusable = false;
+    if (this.headRequest || status === 204 || status === 304 || head.contentLength === 0) {
+      exchange.onResponseHead(head, false);
+      if (this.exchange === null) return;
+      return this.#complete(next < end ? BYTES_AFTER : '');
+    }
+    if (head.chunked) {
+      this.state = CHUNKED;
+      this.decoder = new ChunkedDecoder(this.dataplane.config.limits);
+      this.stream.expectBulk(true);
+    } else if (head.contentLength > 0) {
+      this.state = LENGTH;
+      this.remaining = head.contentLength;
+      if (head.contentLength > BULK_BYTES) this.stream.expectBulk(true);
+    } else {
+      this.state = UNTIL_CLOSE;
+      this.reusable = false;
+      this.stream.expectBulk(true);
+    }
+    this.#awaitResponse();
+    exchange.onResponseHead(head, true);
+    if (this.exchange === null) return;
+    if (next < end) this.#readOn(bytes, next, end);
+  }
+
+  /** Everything but heads. */
+  #readOn(bytes: Buffer, start: number, end: number): void {
+    switch (this.state) {
+      case LENGTH: {
+        this.#awaitResponse();
+        const size = end - start;
+        if (size < this.remaining) {
+          this.remaining -= size;
+          return this.exchange!.onResponseBody(bytes, start, end);
+        }
+        const stop = start + this.remaining;
+        this.remaining = 0;
+        this.exchange!.onResponseBody(bytes, start, stop);
+        return this.#complete(stop < end ? BYTES_AFTER : '');
+      }
+      case CHUNKED: {
+        this.#awaitResponse();
+        const decoder = this.decoder!;
+        const verdict = decoder.feed(bytes, start, end, this);
+        if (this.exchange === null || verdict === MORE) return;
+        if (verdict !== DONE) return this.#fail('truncated');
+        if (decoder.consumed < end) this.reusable = false;
+        return this.#complete(decoder.trailers);
+      }
+      case UNTIL_CLOSE:
+        this.#awaitResponse();
+        return this.exchange!.onResponseBody(bytes, start, end);
+      case TUNNEL:
+        return this.exchange?.onUpstreamBytes(bytes, start, end);
+      default:
+        // Bytes nobody asked for would be taken for the next answer.
+        this.#close();
+    }
+  }
+
+  #switch(bytes: Buffer, next: number, end: number): void {
+    const exchange = this.exchange!;
+    const offered = exchange.upgrade.toLowerCase();
+    if (offered === '' || responseHead.upgrade.toLowerCase() !== offered) return this.#fail('bad-response');
+    this.state = TUNNEL;
+    this.dataplane.wheel.remove(this);
+    this.deadline = 0;
+    this.stream.expectBulk(true);
+    exchange.onSwitch(responseHead);
+    if (next < end) exchange.onUpstreamBytes(bytes, next, end);
+  }
+
+  // ── ending ──────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** The response is whole. The connection goes back first, so that the client's next request can use it. */
+  #complete(trailers: string): void {
+    const exchange = this.exchange!;
+    this.exchange = null;
+    this.decoder = null;
+    this.stream.expectBulk(false);
+    const clean = trailers !== BYTES_AFTER;
+    if (clean && this.reusable && this.requestSent && this.#release()) {
+      exchange.onResponseEnd(trailers);
+      this.endpoint.wake();
+      return;
+    }
+    this.#close();
+    exchange.onResponseEnd(clean ? trailers : '');
+  }
+
+  #release(): boolean {
+    const { endpoint, dataplane } = this;
+    if (endpoint.draining || this.upstreamEnded || this.requests >= MOST_REQUESTS) return false;
+    if (endpoint.idle.length >= dataplane.config.limits.endpointIdleConnections) return false;
+    this.state = IDLE;
+    if (this.paused) {
+      this.paused = false;
+      this.stream.resume();
+    }
+    endpoint.idle.push(this);
+    dataplane.wheel.set(this, dataplane.config.timeouts.upstreamIdle);
+    return true;
+  }
+
+  #fail(failure: UpstreamFailure): void {
+    const { exchange } = this;
+    this.exchange = null;
+    this.#close();
+    exchange?.onUpstreamFailed(failure);
+  }
+
+  #close(): void {
+    if (this.state === CLOSED) return;
+    if (this.state === IDLE) this.#leaveIdle();
+    this.#left();
+    this.stream.destroy();
+  }
+
+  #leaveIdle(): void {
+    const { idle } = this.endpoint;
+    const i = idle.lastIndexOf(this);
+    if (i >= 0) idle.splice(i, 1);
+  }
+
+  /** Counts the connection as gone, once. */
+  #left(): void {
+    this.state = CLOSED;
+    this.dataplane.wheel.remove(this);
+    this.deadline = 0;
+    this.endpoint.open--;
+    this.endpoint.wake();
+  }
+
+  #awaitResponse(): void {
+    if (this.paused) return;
+    this.dataplane.wheel.set(this, this.exchange!.route!.policy.responseTimeoutMs);
+  }
+}
+
+/** Stands for "bytes came behind the message": nothing more is read from the connection. */
+const BYTES_AFTER = '\0';
+
+export function connectHttp1(
+  dataplane: Dataplane,
+  endpoint: Endpoint<UpstreamSide>,
+  exchange: Exchange,
+): UpstreamSide {
+  return new Http1ClientConnection(dataplane, endpoint, exchange);
+}
+

@@ -1,0 +1,650 @@
+/**
+ * One HTTP/1.x client connection: reads requests one after the other, hands each to an exchange, writes its
+ * response, and decides whether the connection may live on. Hot path.
+ */
+import type { Dataplane } from '../exchange/dataplane.ts';
+import { Exchange } from '../exchange/exchange.ts';
+import type { LiveRoute } from '../exchange/live-route.ts';
+import { type OwnAnswer, ownAnswer, reasonPhrase } from '../exchange/own-answer.ts';
+import { makePeer, type Peer } from '../exchange/peer.ts';
+import type { Downstream } from '../exchange/sides.ts';
+import { latin1 } from '../message/latin1.ts';
+import { RequestHead } from '../message/request-head.ts';
+import type { ResponseHead } from '../message/response-head.ts';
+import { requestId } from '../request-id.ts';
+import { resolveRoute } from '../route/resolve.ts';
+import type { Timed } from '../timers.ts';
+import type { ByteStream, StreamOwner } from '../transport/stream.ts';
+import { type BodySink, ChunkedDecoder, chunkHead, DONE, MORE, TOO_LARGE } from './chunked.ts';
+import { connectHttp1 } from './client.ts';
+import { parseRequestHead } from './parse-request.ts';
+import {
+  BY_CHUNKS,
+  BY_CLOSE,
+  BY_LENGTH,
+  CONNECTION_CLOSE,
+  CONNECTION_KEEP_ALIVE,
+  CONNECTION_NONE,
+  dateLine,
+  forwardedResponse,
+  informationalResponse,
+  NO_BODY,
+  switchingResponse,
+} from './write-response.ts';
+
+/** What the next bytes are. */
+const HEAD = 0;
+const LENGTH = 1;
+const CHUNKED = 2;
+/** The request is read whole; bytes now belong to a later one and wait. */
+const WAIT = 3;
+const TUNNEL = 4;
+/** Rest of a body whose exchange is over. */
+const DISCARD = 5;
+/** We have said our last word; what comes is dropped so that the client can read it (no RST). */
+const CLOSING = 6;
+const CLOSED = 7;
+
+/** A whole body up to this size travels with the head in one write. */
+const SMALL_BODY = 8192;
+/** What is read and dropped of a body nobody wants, before the connection is closed instead. */
+const DISCARD_BYTES = 65_536;
+const DISCARD_MS = 1000;
+const LINGER_MS = 2000;
+
+/** Filled by each request in turn: valid until the next head is parsed. */
+const requestHead = new RequestHead();
+
+/** What all connections of one listener share. */
+export interface Http1Listener {
+  readonly dataplane: Dataplane;
+  readonly scheme: 'http' | 'https';
+  readonly port: number;
+  readonly connections: Set<Http1ServerConnection>;
+}
+
+export class Http1ServerConnection implements StreamOwner, Downstream, BodySink, Timed {
+  readonly listener: Http1Listener;
+  readonly stream: ByteStream;
+  exchange: Exchange | null = null;
+  peer: Peer | null = null;
+  reading = HEAD;
+  /** Bytes of the body still to come, or dropped so far (DISCARD, CLOSING). */
+  count = 0;
+  decoder: ChunkedDecoder | null = null;
+  /** The start of a head that came in pieces, or the next request while one runs. */
+  stash: Buffer | null = null;
+  /** Bytes of {@link stash} that are filled. */
+  stashed = 0;
+  /** The stash while it is being consumed: put back as it is when a head in it is still incomplete. */
+  spare: Buffer | null = null;
+  /** Part of a head is here. */
+  headStarted = false;
+  requests = 0;
+  /** The connection lives on after the running response. */
+  keep = false;
+  minorVersion = 1;
+  framing = NO_BODY;
+  responseStarted = false;
+  clientEnded = false;
+  /** Inside {@link consume}: it goes on by itself when an exchange ends. */
+  consuming = false;
+  /** Body rate: since when (ms of the wheel) and how many bytes. */
+  bodySince = 0;
+  bodyBytes = 0;
+  /** Unsent bytes when last looked at, to tell a slow reader from a stuck one. */
+  unsent = 0;
+  /** The route of the request before: clients like to ask for the same again. */
+  lastAuthority = '';
+  lastTarget = '';
+  lastForward = '';
+  lastRoute: LiveRoute | null = null;
+  lastGeneration = -1;
+  deadline = 0;
+  wheelSlot = -1;
+  wheelPrevious: Timed | null = null;
+  wheelNext: Timed | null = null;
+
+  constructor(listener: Http1Listener, stream: ByteStream) {
+    this.listener = listener;
+    this.stream = stream;
+    listener.connections.add(this);
+    listener.dataplane.wheel.set(this, listener.dataplane.config.timeouts.requestHead);
+  }
+
+  // ── reading ─────────────────────────────────────────────────────────────────────────────────────────────
+
+  onConnect(): void {}
+
+  onData(bytes: Buffer, start: number, end: number): void {
+    if (this.stash === null) return this.#consume(bytes, start, end);
+    this.#append(bytes, start, end);
+    if (this.reading !== HEAD) return;
+    // A head that dribbles in is looked at again only when a line may have ended, or became too long.
+    const line = bytes.indexOf(10, start);
+    const mayParse = line >= 0 && line < end;
+    if (mayParse || this.stashed > this.listener.dataplane.config.limits.requestLineBytes) this.#consumeStash();
+  }
+
+  #consumeStash(): void {
+    const { stash, stashed } = this;
+    if (stash === null) return;
+    this.stash = null;
+    this.stashed = 0;
+    this.spare = stash;
+    this.#consume(stash, 0, stashed);
+    this.spare = null;
+  }
+
+  #consume(bytes: Buffer, start: number, end: number): void {
+    this.consuming = true;
+    let i = start;
+    while (i < end) {
+      switch (this.reading) {
+        case HEAD:
+          i = this.#readHead(bytes, i, end);
+          break;
+        case LENGTH:
+          i = this.#readLength(bytes, i, end);
+          break;
+        case CHUNKED:
+          i = this.#readChunked(bytes, i, end);
+          break;
+        case WAIT:
+          this.#append(bytes, i, end);
+          this.stream.pause();
+          i = end;
+          break;
+        case TUNNEL:
+          this.exchange?.onClientBytes(bytes, i, end);
+          this.#touchTunnel();
+          i = end;
+          break;
+        case DISCARD:
+          i = this.#discard(bytes, i, end);
+          break;
+        case CLOSING:
+          this.count += end - i;
+          if (this.count > DISCARD_BYTES) this.stream.destroy();
+          i = end;
+          break;
+        default:
+          i = end;
+      }
+    }
+    this.consuming = false;
+  }
+
+  /** Parses one head and starts its exchange. Returns where to go on. */
+  #readHead(bytes: Buffer, start: number, end: number): number {
+    const { dataplane } = this.listener;
+    const next = parseRequestHead(bytes, start, end, dataplane.config.limits, requestHead);
+    if (next > 0) return this.#begin(bytes, next, end);
+    if (next === 0) {
+      if (!this.headStarted) {
+        this.headStarted = true;
+        // The first head's time runs since the connection was accepted.
+        if (this.requests > 0) dataplane.wheel.set(this, dataplane.config.timeouts.requestHead);
+      }
+      this.#append(bytes, start, end);
+      return end;
+    }
+    if (next === -414) dataplane.stats.counters['limit_hits_total:request_line']++;
+    if (next === -431) dataplane.stats.counters['limit_hits_total:request_head']++;
+    this.#refuse(-next);
+    return end;
+  }
+
+  #begin(bytes: Buffer, next: number, end: number): number {
+    const head = requestHead;
+    const { dataplane } = this.listener;
+    const { limits } = dataplane.config;
+    this.deadline = 0;
+    this.headStarted = false;
+    this.peer ??= this.#makePeer();
+    this.requests++;
+    this.minorVersion = head.minorVersion;
+    this.responseStarted = false;
+    this.keep =
+      !head.close &&
+      (head.minorVersion > 0 || head.keepAlive) &&
+      this.requests < limits.requestsPerConnection &&
+      !dataplane.draining &&
+      !this.clientEnded;
+
+    const forward = this.#route(head);
+    if (forward === null) {
+      this.#refuse(400);
+      return end;
+    }
+    const exchange = new Exchange(dataplane, this, connectHttp1);
+    this.exchange = exchange;
+    const length = head.contentLength;
+    if (length > 0 && length <= SMALL_BODY && end - next >= length) {
+      this.reading = WAIT;
+      exchange.start(head, this.peer, this.lastRoute, forward, latin1(bytes, next, next + length));
+      return next + length;
+    }
+    if (head.chunked) {
+      this.reading = CHUNKED;
+      this.decoder = new ChunkedDecoder(limits);
+      this.#startBodyClock();
+    } else if (length > 0) {
+      this.reading = LENGTH;
+      this.count = length;
+      this.#startBodyClock();
+    } else this.reading = WAIT;
+    exchange.start(head, this.peer, this.lastRoute, forward, null);
+    return next;
+  }
+
+  /** Finds the route into {@link lastRoute}; returns the target to forward, null for a path to refuse. */
+  #route(head: RequestHead): string | null {
+    const { table } = this.listener.dataplane;
+    if (
+      head.target === this.lastTarget &&
+      head.authority === this.lastAuthority &&
+      table.generation === this.lastGeneration
+    ) {
+      return this.lastForward;
+    }
+    const forward = resolveRoute(table, head);
+    if (forward === null) return null;
+    this.lastRoute = forward.route;
+    this.lastForward = forward.target;
+    this.lastAuthority = head.authority;
+    this.lastTarget = head.target;
+    this.lastGeneration = table.generation;
+    return forward.target;
+  }
+
+  #readLength(bytes: Buffer, start: number, end: number): number {
+    const stop = end - start < this.count ? end : start + this.count;
+    this.count -= stop - start;
+    if (!this.#bodyInTime(stop - start)) return end;
+    this.exchange?.onRequestBody(bytes, start, stop);
+    if (this.count > 0) return stop;
+    if (this.reading === LENGTH) this.#bodyRead('');
+    else if (this.reading === DISCARD) this.#ready();
+    return stop;
+  }
+
+  #readChunked(bytes: Buffer, start: number, end: number): number {
+    const decoder = this.decoder!;
+    if (this.reading === CHUNKED && !this.#bodyInTime(end - start)) return end;
+    const verdict = decoder.feed(bytes, start, end, this);
+    // The exchange may have ended on the way (413): what is left is discarded or dropped.
+    if (this.reading !== CHUNKED && this.reading !== DISCARD) return end;
+    if (verdict === MORE) return end;
+    if (verdict !== DONE) {
+      this.#breakBody(verdict === TOO_LARGE ? 413 : 400, 'bad-chunks');
+      return end;
+    }
+    this.decoder = null;
+    if (this.reading === DISCARD) this.#ready();
+    else this.#bodyRead(decoder.trailers);
+    return decoder.consumed;
+  }
+
+  /** Decoded bytes of a chunked body. */
+  onBody(bytes: Buffer, start: number, end: number): void {
+    this.exchange?.onRequestBody(bytes, start, end);
+  }
+
+  #bodyRead(trailers: string): void {
+    this.reading = WAIT;
+    this.deadline = 0;
+    this.exchange?.onRequestEnd(trailers);
+  }
+
+  /** The body's framing broke: nothing after it can be trusted. */
+  #breakBody(status: number, reason: string): void {
+    this.keep = false;
+    this.decoder = null;
+    const { exchange } = this;
+    this.reading = CLOSING;
+    this.count = 0;
+    if (exchange !== null) exchange.onRequestBroken(status, reason);
+    else this.#hangUp();
+  }
+
+  #discard(bytes: Buffer, start: number, end: number): number {
+    this.bodyBytes += end - start;
+    if (this.bodyBytes > DISCARD_BYTES) {
+      this.#hangUp();
+      return end;
+    }
+    if (this.decoder !== null) return this.#readChunked(bytes, start, end);
+    const stop = end - start < this.count ? end : start + this.count;
+    this.count -= stop - start;
+    if (this.count === 0) this.#ready();
+    return stop;
+  }
+
+  /** Keeps bytes for later, in a buffer that grows by doubling. */
+  #append(bytes: Buffer, start: number, end: number): void {
+    if (this.stash === null && bytes === this.spare && start === 0) {
+      this.stash = bytes;
+      this.stashed = end;
+      return;
+    }
+    const size = this.stashed + end - start;
+    if (this.stash === null || size > this.stash.length) {
+      const grown = Buffer.allocUnsafeSlow(Math.max(1024, 2 ** Math.ceil(Math.log2(size))));
+      if (this.stash !== null) this.stash.copy(grown, 0, 0, this.stashed);
+      this.stash = grown;
+    }
+    bytes.copy(this.stash, this.stashed, start, end);
+    this.stashed = size;
+  }
+
+  // ── the client's pace ───────────────────────────────────────────────────────────────────────────────────
+
+  #startBodyClock(): void {
+    const { wheel, config } = this.listener.dataplane;
+    this.bodySince = wheel.now;
+    this.bodyBytes = 0;
+    wheel.set(this, config.timeouts.bodyIdle);
+  }
+
+  /** Notes body bytes; false when they dribble in slower than allowed (slow POST). */
+  #bodyInTime(size: number): boolean {
+    const { wheel, config } = this.listener.dataplane;
+    const { bodyRate, bodyRateGrace, bodyIdle } = config.timeouts;
+    wheel.set(this, bodyIdle);
+    this.bodyBytes += size;
+    if (bodyRate === 0 || bodyRateGrace === 0) return true;
+    const elapsed = wheel.now - this.bodySince;
+    if (elapsed < bodyRateGrace || this.bodyBytes * 1000 >= bodyRate * elapsed) return true;
+    this.#bodyTimedOut();
+    return false;
+  }
+
+  #bodyTimedOut(): void {
+    this.listener.dataplane.stats.counters['limit_hits_total:request_body_timeout']++;
+    this.#breakBody(408, 'request-timeout');
+  }
+
+  onDeadline(): void {
+    const { stats } = this.listener.dataplane;
+    if (this.stream.blocked && this.reading !== TUNNEL && this.reading < CLOSING) return this.#sendTimedOut();
+    switch (this.reading) {
+      case HEAD:
+        return this.#idleTooLong();
+      case LENGTH:
+      case CHUNKED:
+        return this.#bodyTimedOut();
+      case TUNNEL:
+        stats.counters['limit_hits_total:tunnel_timeout']++;
+        this.stream.destroy();
+        return;
+      case DISCARD:
+        return this.#hangUp();
+      default:
+        this.stream.destroy();
+    }
+  }
+
+  #idleTooLong(): void {
+    const { stats } = this.listener.dataplane;
+    if (this.stashed > 0) {
+      stats.counters['limit_hits_total:request_head_timeout']++;
+      return this.#refuse(408);
+    }
+    stats.counters['limit_hits_total:keep_alive_timeout']++;
+    this.#hangUp();
+  }
+
+  /** Nothing left for a while; a reader that took at least something gets another while. */
+  #sendTimedOut(): void {
+    const { wheel, config, stats } = this.listener.dataplane;
+    const unsent = this.stream.unsent;
+    if (unsent < this.unsent) {
+      this.unsent = unsent;
+      return wheel.set(this, config.timeouts.sendIdle);
+    }
+    stats.counters['limit_hits_total:send_timeout']++;
+    const { exchange } = this;
+    this.exchange = null;
+    exchange?.onDownstreamClosed('send-timeout');
+    this.stream.reset();
+  }
+
+  #touchTunnel(): void {
+    this.listener.dataplane.wheel.set(this, this.listener.dataplane.config.timeouts.tunnelIdle);
+  }
+
+  // ── what the stream tells ───────────────────────────────────────────────────────────────────────────────
+
+  onBlocked(): void {
+    this.exchange?.onDownstreamBlocked();
+    this.unsent = this.stream.unsent;
+    if (this.reading !== TUNNEL) {
+      this.listener.dataplane.wheel.set(this, this.listener.dataplane.config.timeouts.sendIdle);
+    }
+  }
+
+  onDrain(): void {
+    if (this.reading === WAIT) this.deadline = 0;
+    this.exchange?.onDownstreamDrain();
+  }
+
+  onEnd(): void {
+    this.clientEnded = true;
+    this.keep = false;
+    switch (this.reading) {
+      case TUNNEL:
+        return this.exchange?.onClientEnd();
+      case WAIT:
+        // Half-closed after the request: the answer is still wanted.
+        return;
+      case LENGTH:
+      case CHUNKED:
+        return this.#breakBody(400, 'request-truncated');
+      case HEAD:
+        if (this.stashed > 0) return this.#refuse(400);
+        return this.#hangUp();
+      default:
+        this.stream.end();
+    }
+  }
+
+  onClose(): void {
+    this.reading = CLOSED;
+    this.listener.connections.delete(this);
+    this.listener.dataplane.wheel.remove(this);
+    this.stash = null;
+    const { exchange } = this;
+    this.exchange = null;
+    exchange?.onDownstreamClosed('client-closed');
+  }
+
+  // ── writing ─────────────────────────────────────────────────────────────────────────────────────────────
+
+  sendInformational(head: ResponseHead): void {
+    this.stream.write(informationalResponse(head));
+  }
+
+  sendHead(head: ResponseHead, hasBody: boolean): void {
+    this.responseStarted = true;
+    const { dataplane } = this.listener;
+    if (dataplane.draining) this.keep = false;
+    if (!hasBody) this.framing = NO_BODY;
+    else if (head.contentLength >= 0) this.framing = BY_LENGTH;
+    else if (this.minorVersion > 0) this.framing = BY_CHUNKS;
+    else {
+      this.framing = BY_CLOSE;
+      this.keep = false;
+    }
+    // The client still holds back a body it was told to wait with: it may or may not send it now.
+    if (this.exchange?.expectContinue && this.reading !== WAIT) this.keep = false;
+    this.stream.write(forwardedResponse(head, this.framing, this.#connectionLine(), dataplane.serverLine));
+  }
+
+  sendBody(bytes: Buffer, start: number, end: number): void {
+    const { stream } = this;
+    if (this.framing !== BY_CHUNKS) return stream.writeBytes(bytes, start, end);
+    stream.write(chunkHead(end - start));
+    stream.writeBytes(bytes, start, end);
+    stream.write('\r\n');
+  }
+
+  sendEnd(trailers: string): void {
+    if (this.framing === BY_CHUNKS) this.stream.write(trailers === '' ? '0\r\n\r\n' : `0\r\n${trailers}\r\n`);
+  }
+
+  sendOwn(answer: OwnAnswer, headOnly: boolean): void {
+    this.responseStarted = true;
+    if (this.listener.dataplane.draining) this.keep = false;
+    if (this.exchange?.expectContinue && this.reading !== WAIT) this.keep = false;
+    this.stream.write(
+      `HTTP/1.1 ${answer.status} ${reasonPhrase(answer.status)}\r\n${this.listener.dataplane.serverLine}${dateLine()}` +
+        `Content-Type: ${answer.contentType}\r\nContent-Length: ${answer.body.length}\r\n${answer.fields}` +
+        `${this.#connectionLine()}\r\n${headOnly ? '' : answer.body}`,
+    );
+  }
+
+  /** The client must not take what it got for the whole: a length stays short, chunks never end, else a reset. */
+  cut(): void {
+    this.keep = false;
+    this.reading = CLOSED;
+    if (this.framing === BY_CLOSE) this.stream.reset();
+    else this.stream.destroyAfterFlush();
+  }
+
+  startTunnel(head: ResponseHead): void {
+    this.responseStarted = true;
+    this.keep = false;
+    this.reading = TUNNEL;
+    this.stream.write(switchingResponse(head));
+    this.#touchTunnel();
+    const { stash, stashed } = this;
+    this.stash = null;
+    this.stashed = 0;
+    if (stash !== null) this.exchange?.onClientBytes(stash, 0, stashed);
+    this.stream.resume();
+    if (this.clientEnded) this.exchange?.onClientEnd();
+  }
+
+  sendTunnel(bytes: Buffer, start: number, end: number): void {
+    this.stream.writeBytes(bytes, start, end);
+    this.#touchTunnel();
+  }
+
+  endTunnel(): void {
+    this.stream.end();
+  }
+
+  pauseBody(): void {
+    this.stream.pause();
+    // We are the slow ones now.
+    if (this.reading === LENGTH || this.reading === CHUNKED) this.deadline = 0;
+  }
+
+  resumeBody(): void {
+    if (this.reading === LENGTH || this.reading === CHUNKED) this.#startBodyClock();
+    if (this.reading !== WAIT || this.stash === null) this.stream.resume();
+  }
+
+  exchangeDone(): void {
+    this.exchange = null;
+    switch (this.reading) {
+      case TUNNEL:
+        this.reading = CLOSING;
+        this.count = 0;
+        return this.#hangUp();
+      case WAIT:
+        if (this.keep) return this.#ready();
+        return this.#hangUp();
+      case LENGTH:
+      case CHUNKED:
+        return this.#discardRest();
+      case CLOSING:
+        return this.#hangUp();
+      default:
+    }
+  }
+
+  #discardRest(): void {
+    if (!this.keep) return this.#hangUp();
+    this.reading = DISCARD;
+    this.bodyBytes = 0;
+    this.listener.dataplane.wheel.set(this, DISCARD_MS);
+  }
+
+  /** For the next request. */
+  #ready(): void {
+    const { dataplane } = this.listener;
+    this.reading = HEAD;
+    this.decoder = null;
+    if (!this.keep) return this.#hangUp();
+    const { timeouts } = dataplane.config;
+    dataplane.wheel.set(this, dataplane.draining ? timeouts.drainIdle : timeouts.keepAlive);
+    if (this.stash === null) return;
+    this.stream.resume();
+    if (!this.consuming) this.#consumeStash();
+  }
+
+  /** Refuses what could not become a request: answered without an exchange, then closed. */
+  #refuse(status: number): void {
+    const { dataplane } = this.listener;
+    const id = requestId();
+    const answer = ownAnswer(status, '', id);
+    this.keep = false;
+    this.peer ??= this.#makePeer();
+    this.sendOwn(answer, false);
+    if (dataplane.accessLog.wants(status)) {
+      dataplane.accessLog.add({
+        id,
+        client: this.peer.address,
+        method: '',
+        host: '',
+        path: '',
+        protocol: 'HTTP/1.1',
+        status,
+        bytesIn: 0,
+        bytesOut: answer.body.length,
+        durationMs: 0,
+        upstream: '',
+        upstreamMs: -1,
+        attempts: 0,
+        userAgent: '',
+        reason: status === 408 ? 'request-timeout' : 'bad-request',
+        route: REFUSED_ROUTE,
+      });
+    }
+    dataplane.refused.record(status, 0, -1, 0, answer.body.length);
+    this.#hangUp();
+  }
+
+  /** Sends what is written, then FIN, and drops what the client still sends for a while. */
+  #hangUp(): void {
+    this.reading = CLOSING;
+    this.count = 0;
+    this.stash = null;
+    this.stashed = 0;
+    this.decoder = null;
+    this.stream.end();
+    this.stream.resume();
+    this.listener.dataplane.wheel.set(this, LINGER_MS);
+  }
+
+  /** Called when a drain begins. */
+  drain(): void {
+    this.keep = false;
+    const { dataplane } = this.listener;
+    if (this.reading === HEAD && this.stashed === 0) dataplane.wheel.set(this, dataplane.config.timeouts.drainIdle);
+  }
+
+  #connectionLine(): string {
+    if (!this.keep) return CONNECTION_CLOSE;
+    return this.minorVersion === 0 ? CONNECTION_KEEP_ALIVE : CONNECTION_NONE;
+  }
+
+  #makePeer(): Peer {
+    const { dataplane, scheme, port } = this.listener;
+    return makePeer(this.stream.remoteAddress, scheme, port, dataplane.trusted, dataplane.config.sendForwarded);
+  }
+}
+
+const REFUSED_ROUTE = '"namespace":null,"ingress":null,"service":null';

@@ -1,0 +1,33 @@
+/** 1 for what a host may hold besides an IP literal: reg-name of RFC 3986 without sub-delims nobody uses. */
+const HOST_CHAR = new Uint8Array(256);
+for (const c of "-._~!$&'()*+;=%0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") {
+  HOST_CHAR[c.charCodeAt(0)] = 1;
+}
+
+/** `uri-host [":" port]` (RFC 9110 7.2), not empty, no user information. */
+export function isAuthority(text: string): boolean {
+  let i = 0;
+  const length = text.length;
+  if (text.charCodeAt(0) === 91) {
+    i = text.indexOf(']');
+    if (i < 3) return false;
+    for (let k = 1; k < i; k++) {
+      const c = text.charCodeAt(k) | 32;
+      const hex = (c >= 48 && c <= 58) || (c >= 97 && c <= 102);
+      if (!hex && text.charCodeAt(k) !== 46) return false;
+    }
+    i++;
+  } else {
+    while (i < length && HOST_CHAR[text.charCodeAt(i)] === 1) i++;
+    if (i === 0) return false;
+  }
+  if (i === length) return true;
+  if (text.charCodeAt(i) !== 58 || length - i > 6) return false;
+  let port = 0;
+  for (let k = i + 1; k < length; k++) {
+    const digit = text.charCodeAt(k) - 48;
+    if (digit < 0 || digit > 9) return false;
+    port = port * 10 + digit;
+  }
+  return port <= 65535;
+}

@@ -1,0 +1,18 @@
+/** A response's head as the exchange sees it. Valid until the codec that owns it is given more bytes. */
+import { FieldBlock } from './fields.ts';
+
+export class ResponseHead {
+  readonly fields = new FieldBlock();
+  status = 0;
+  /** As sent; '' when there was none. */
+  reason = '';
+  minorVersion = 1;
+  /** -1 when there is none. */
+  contentLength = -1;
+  chunked = false;
+  close = false;
+  keepAlive = false;
+  /** Value of Upgrade when Connection lists it too, else ''. */
+  upgrade = '';
+  listed: string[] | null = null;
+}

@@ -1,0 +1,289 @@
+/**
+ * The main thread's side of the data plane: starts the workers, brings each to the newest table, collects what
+ * they report, replaces those that die, drains them at the end.
+ */
+import { Worker } from 'node:worker_threads';
+import { EMPTY_TABLE, type RoutingTable } from '../model/routing-table.ts';
+import { diffTables, type PatchChunk } from '../model/table-patch.ts';
+import type { DataplaneConfig } from './config.ts';
+import type { BoundAddress, FromWorker, StatsReport, ToWorker } from './messages.ts';
+
+/** Routes and upstreams in one message: a worker reads it in well under a millisecond. */
+const CHUNK_ROUTES = 200;
+const REPORT_MS = 1000;
+/** A worker that has not answered for this long hangs and is replaced. */
+const HANG_MS = 10_000;
+const RESTART_MS = 100;
+const LONGEST_RESTART_MS = 5000;
+/** A worker that ran this long is not part of a crash loop. */
+const STABLE_MS = 60_000;
+
+export interface SupervisorEvents {
+  onStats(worker: number, report: StatsReport): void;
+  onAccessLog(lines: string): void;
+  /** Something for the program log. */
+  onEvent(level: 'info' | 'warn' | 'error', event: string, fields: Record<string, string | number>): void;
+  /** All workers serve this table. Times in ms: since it was handed over, and the longest pause of a worker. */
+  onLive(table: RoutingTable, elapsedMs: number, worstPauseMs: number): void;
+  onWorkerRestart(worker: number): void;
+}
+
+interface Slot {
+  readonly index: number;
+  worker: Worker | null;
+  /** Bound and ready for tables. */
+  listening: boolean;
+  table: RoutingTable;
+  /** The table it is being brought to; null when it is idle. */
+  sending: { readonly table: RoutingTable; readonly chunks: readonly PatchChunk[]; next: number } | null;
+  pauseMs: number;
+  startedAt: number;
+  restartMs: number;
+  lastReport: number;
+  drained: boolean;
+}
+
+export class Supervisor {
+  readonly #events: SupervisorEvents;
+  readonly #slots: Slot[];
+  #config: DataplaneConfig;
+  #addresses: readonly BoundAddress[] = [];
+  #table: RoutingTable = EMPTY_TABLE;
+  #handedOverAt = 0;
+  #live: RoutingTable = EMPTY_TABLE;
+  #stopping = false;
+  #reportId = 0;
+  readonly #reportWaiters = new Map<number, { left: Set<number>; done: () => void }>();
+  #timer: NodeJS.Timeout | null = null;
+  /** The last difference made: all workers usually need the same. */
+  #diff: { from: RoutingTable; to: RoutingTable; chunks: readonly PatchChunk[] } | null = null;
+
+  constructor(config: DataplaneConfig, workers: number, events: SupervisorEvents) {
+    this.#config = config;
+    this.#events = events;
+    this.#slots = Array.from({ length: workers }, (_, index) => ({
+      index,
+      worker: null,
+      listening: false,
+      table: EMPTY_TABLE,
+      sending: null,
+      pauseMs: 0,
+      startedAt: 0,
+      restartMs: RESTART_MS,
+      lastReport: 0,
+      drained: false,
+    }));
+  }
+
+  /** Starts the workers. Resolves with the bound addresses; rejects when an address cannot be bound. */
+  async start(): Promise<readonly BoundAddress[]> {
+    // The first decides what port 0 means; the others share it.
+    const [first, ...others] = this.#slots;
+    this.#addresses = await this.#launch(first!);
+    this.#config = {
+      ...this.#config,
+      listeners: this.#config.listeners.map((listener) => ({
+        ...listener,
+        port: this.#addresses.find((bound) => bound.listener === listener.name)?.port ?? listener.port,
+      })),
+    };
+    await Promise.all(others.map((slot) => this.#launch(slot)));
+    this.#timer = setInterval(() => this.#tick(), REPORT_MS);
+    return this.#addresses;
+  }
+
+  /** Makes this the table to serve; `onLive` tells when all workers do. */
+  apply(table: RoutingTable): void {
+    this.#table = table;
+    this.#handedOverAt = performance.now();
+    for (const slot of this.#slots) this.#bringUpToDate(slot);
+  }
+
+  /** Asks all workers for what they counted; resolves when they answered, or after `timeoutMs`. */
+  async report(timeoutMs: number): Promise<void> {
+    const id = ++this.#reportId;
+    const left = new Set<number>();
+    for (const slot of this.#slots) if (slot.listening) left.add(slot.index);
+    if (left.size === 0) return;
+    await new Promise<void>((done) => {
+      const timer = setTimeout(done, timeoutMs);
+      this.#reportWaiters.set(id, {
+        left,
+        done: () => {
+          clearTimeout(timer);
+          done();
+        },
+      });
+      for (const slot of this.#slots) if (slot.listening) send(slot, { kind: 'report', id });
+    });
+    this.#reportWaiters.delete(id);
+  }
+
+  /** Lets what runs finish for at most `graceMs`, then ends the workers. */
+  async stop(graceMs: number): Promise<void> {
+    this.#stopping = true;
+    if (this.#timer !== null) clearInterval(this.#timer);
+    await this.report(500);
+    const deadline = new Promise<void>((resolve) => setTimeout(resolve, graceMs).unref());
+    const drained = this.#slots
+      .filter((slot) => slot.worker !== null)
+      .map(
+        (slot) =>
+          new Promise<void>((resolve) => {
+            const worker = slot.worker!;
+            worker.on('message', (message: FromWorker) => message.kind === 'drained' && resolve());
+            worker.on('exit', () => resolve());
+            send(slot, { kind: 'drain' });
+          }),
+      );
+    await Promise.race([Promise.all(drained), deadline]);
+    await this.report(500);
+    await Promise.all(this.#slots.map((slot) => slot.worker?.terminate()));
+  }
+
+  /** The worker threads, for tests that break them on purpose. */
+  get workers(): readonly (Worker | null)[] {
+    return this.#slots.map((slot) => slot.worker);
+  }
+
+  #launch(slot: Slot): Promise<readonly BoundAddress[]> {
+    const worker = new Worker(new URL('./worker.ts', import.meta.url), {
+      workerData: this.#config,
+      name: `data plane ${slot.index}`,
+    });
+    slot.worker = worker;
+    slot.listening = false;
+    slot.table = EMPTY_TABLE;
+    slot.sending = null;
+    slot.startedAt = performance.now();
+    slot.lastReport = slot.startedAt;
+    return new Promise((resolve, reject) => {
+      worker.on('message', (message: FromWorker) => {
+        if (message.kind === 'listening') resolve(message.addresses);
+        else if (message.kind === 'bind-failed') {
+          reject(new Error(`listener ${message.listener} cannot use ${message.address}: ${message.error}`));
+        }
+        this.#onMessage(slot, message);
+      });
+      worker.on('error', (error: unknown) => {
+        this.#events.onEvent('error', 'worker-error', { worker: slot.index, message: stackOf(error) });
+        reject(error);
+      });
+      worker.on('exit', (code) => {
+        this.#onExit(slot, worker, code);
+        reject(new Error(`worker ${slot.index} ended with code ${code}`));
+      });
+    });
+  }
+
+  #onMessage(slot: Slot, message: FromWorker): void {
+    switch (message.kind) {
+      case 'listening':
+        slot.listening = true;
+        return this.#bringUpToDate(slot);
+      case 'staged':
+        return this.#sendNext(slot);
+      case 'applied':
+        return this.#onApplied(slot, message.pauseMs);
+      case 'stats':
+        return this.#onStats(slot, message.id, message.report);
+      case 'access-log':
+        return this.#events.onAccessLog(message.lines);
+      case 'event':
+        return this.#events.onEvent(message.level, message.event, { worker: slot.index, ...message.fields });
+      case 'bind-failed':
+      case 'drained':
+        return;
+      default:
+        return message satisfies never;
+    }
+  }
+
+  #bringUpToDate(slot: Slot): void {
+    if (!slot.listening || slot.sending !== null || slot.table === this.#table) return;
+    slot.sending = { table: this.#table, chunks: this.#difference(slot.table, this.#table), next: 0 };
+    this.#sendNext(slot);
+  }
+
+  #sendNext(slot: Slot): void {
+    const { sending } = slot;
+    if (sending === null) return;
+    const chunk = sending.chunks[sending.next++];
+    if (chunk !== undefined) send(slot, { kind: 'stage', chunk });
+    else send(slot, { kind: 'commit', generation: sending.table.generation });
+  }
+
+  #onApplied(slot: Slot, pauseMs: number): void {
+    if (slot.sending === null) return;
+    slot.table = slot.sending.table;
+    slot.sending = null;
+    slot.pauseMs = pauseMs;
+    this.#bringUpToDate(slot);
+    const table = this.#table;
+    if (this.#live === table || !this.#slots.every((one) => one.table === table)) return;
+    this.#live = table;
+    this.#diff = null;
+    const worstPauseMs = Math.max(...this.#slots.map((one) => one.pauseMs));
+    this.#events.onLive(table, performance.now() - this.#handedOverAt, worstPauseMs);
+  }
+
+  #difference(from: RoutingTable, to: RoutingTable): readonly PatchChunk[] {
+    if (this.#diff?.from !== from || this.#diff.to !== to) {
+      this.#diff = { from, to, chunks: diffTables(from, to, CHUNK_ROUTES) };
+    }
+    return this.#diff.chunks;
+  }
+
+  #onStats(slot: Slot, id: number, report: StatsReport): void {
+    slot.lastReport = performance.now();
+    this.#events.onStats(slot.index, report);
+    const waiter = this.#reportWaiters.get(id);
+    if (waiter === undefined) return;
+    waiter.left.delete(slot.index);
+    if (waiter.left.size === 0) waiter.done();
+  }
+
+  #tick(): void {
+    const now = performance.now();
+    for (const slot of this.#slots) {
+      if (!slot.listening) continue;
+      if (now - slot.lastReport > HANG_MS) {
+        this.#events.onEvent('error', 'worker-hangs', { worker: slot.index, silent_ms: Math.round(now - slot.lastReport) });
+        void slot.worker?.terminate();
+      } else send(slot, { kind: 'report', id: 0 });
+    }
+  }
+
+  #onExit(slot: Slot, worker: Worker, code: number): void {
+    if (slot.worker !== worker) return;
+    const served = slot.listening;
+    slot.worker = null;
+    slot.listening = false;
+    slot.sending = null;
+    if (this.#stopping || !served) return;
+    const ran = performance.now() - slot.startedAt;
+    slot.restartMs = ran > STABLE_MS ? RESTART_MS : Math.min(slot.restartMs * 2, LONGEST_RESTART_MS);
+    this.#events.onEvent('error', 'worker-exit', { worker: slot.index, code, restart_ms: slot.restartMs });
+    this.#events.onWorkerRestart(slot.index);
+    setTimeout(() => this.#relaunch(slot), slot.restartMs);
+  }
+
+  #relaunch(slot: Slot): void {
+    if (this.#stopping) return;
+    this.#launch(slot).catch((error: Error) => {
+      this.#events.onEvent('error', 'worker-start-failed', { worker: slot.index, message: error.message });
+      if (slot.worker === null || !slot.listening) {
+        slot.restartMs = Math.min(slot.restartMs * 2, LONGEST_RESTART_MS);
+        setTimeout(() => this.#relaunch(slot), slot.restartMs);
+      }
+    });
+  }
+}
+
+function send(slot: Slot, message: ToWorker): void {
+  slot.worker?.postMessage(message);
+}
+
+function stackOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}

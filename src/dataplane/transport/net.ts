@@ -1,0 +1,324 @@
+/**
+ * The portable transport: node:net. Hot path.
+ *
+ * What was measured (see docs/decisions): overriding `push` of accepted sockets saves the stream machinery of
+ * a 'data' event; outgoing sockets read into our own buffers through `onread`; a latin1 default encoding saves
+ * the look-up at each write.
+ */
+import net from 'node:net';
+import { latin1 } from '../message/latin1.ts';
+import { detachReadBuffer, type ReadBuffer, takeReadBuffer } from './read-buffers.ts';
+import type { ByteStream, Listener, StreamOwner, Transport } from './stream.ts';
+
+/** Up to this size a copy into the pending text is cheaper than a write of its own. */
+const COALESCE_BYTES = 8192;
+const BACKLOG = 4096;
+
+/**
+ * What an outgoing socket reads into while it is not expected to send much. Shared by all of them: bytes from
+ * it never outlive the callback, because writes copy out of it.
+ */
+const SHARED = Buffer.allocUnsafeSlow(16_384);
+
+/** The buffer that the running `onData` reads from, when it is a ReadBuffer. */
+let reading: ReadBuffer | null = null;
+/** The running `onData` reads from SHARED. */
+let readingShared = false;
+
+/** Streams with text that waits for the end of the running callback. */
+const dirty: NetStream[] = [];
+let flushScheduled = false;
+let inCallback = false;
+
+function flushDirty(): void {
+  flushScheduled = false;
+  for (let i = 0; i < dirty.length; i++) dirty[i]!.flush();
+  dirty.length = 0;
+}
+
+function markDirty(stream: NetStream): void {
+  dirty.push(stream);
+  if (!inCallback && !flushScheduled) {
+    flushScheduled = true;
+    setImmediate(flushDirty);
+  }
+}
+
+const STREAM = Symbol('stream');
+interface OwnedSocket extends net.Socket {
+  [STREAM]: NetStream;
+}
+
+const nobody: StreamOwner = {
+  onConnect() {},
+  onData() {},
+  onBlocked() {},
+  onDrain() {},
+  onEnd() {},
+  onClose() {},
+};
+
+class NetStream implements ByteStream {
+  owner: StreamOwner = nobody;
+  socket: net.Socket;
+  blocked = false;
+  paused = false;
+  error: string | null = null;
+  pending = '';
+  /** Outgoing streams while in bulk mode: the buffer the socket reads into. */
+  buffer: ReadBuffer | null = null;
+  bulk = false;
+  readonly accepted: boolean;
+
+  constructor(socket: net.Socket, accepted: boolean) {
+    this.socket = socket;
+    this.accepted = accepted;
+  }
+
+  get remoteAddress(): string {
+    const address = this.socket.remoteAddress ?? '';
+    return address.startsWith('::ffff:') ? address.slice(7) : address;
+  }
+
+  get remotePort(): number {
+    return this.socket.remotePort ?? 0;
+  }
+
+  write(text: string): void {
+    if (this.pending === '') markDirty(this);
+    this.pending += text;
+  }
+
+  writeBytes(bytes: Buffer, start: number, end: number): void {
+    if (end - start <= COALESCE_BYTES) {
+      this.write(latin1(bytes, start, end));
+      return;
+    }
+    const socket = this.socket;
+    if (!socket.writable) return;
+    const text = this.pending;
+    if (text !== '') {
+      this.pending = '';
+      socket.cork();
+      socket.write(text);
+    }
+    if (reading !== null) {
+      reading.pins++;
+      socket.write(bytes.subarray(start, end), reading.release);
+    } else {
+      socket.write(readingShared ? Buffer.from(bytes.subarray(start, end)) : bytes.subarray(start, end));
+    }
+    if (text !== '') socket.uncork();
+    if (socket.writableLength > 0) {
+      if (reading !== null) reading.retained = true;
+      this.#noteBlocked();
+    }
+  }
+
+  /** Sends the pending text. */
+  flush(): void {
+    const text = this.pending;
+    if (text === '') return;
+    this.pending = '';
+    const socket = this.socket;
+    if (socket.writable && !socket.write(text)) this.#noteBlocked();
+  }
+
+  #noteBlocked(): void {
+    if (this.blocked || !this.socket.writableNeedDrain) return;
+    this.blocked = true;
+    this.owner.onBlocked();
+  }
+
+  end(): void {
+    this.flush();
+    this.socket.end();
+  }
+
+  get unsent(): number {
+    const handle = (this.socket as unknown as { _handle: { writeQueueSize: number } | null })._handle;
+    return this.pending.length + (handle?.writeQueueSize ?? 0);
+  }
+
+  destroyAfterFlush(): void {
+    this.flush();
+    this.socket.destroySoon();
+  }
+
+  destroy(): void {
+    this.pending = '';
+    this.socket.destroy();
+  }
+
+  reset(): void {
+    this.pending = '';
+    this.socket.resetAndDestroy();
+  }
+
+  pause(): void {
+    if (this.paused) return;
+    this.paused = true;
+    // An accepted socket stops by the return value of the next push.
+    if (!this.accepted) this.socket.pause();
+  }
+
+  resume(): void {
+    if (!this.paused) return;
+    this.paused = false;
+    if (this.accepted) {
+      // The documented way for a Readable to ask its source for more; a no-op while the handle is reading.
+      if (!this.socket.destroyed) this.socket._read(0);
+    } else this.socket.resume();
+  }
+
+  expectBulk(bulk: boolean): void {
+    this.bulk = bulk;
+  }
+
+  /** What an outgoing socket reads into next. */
+  nextBuffer(): Buffer {
+    const current = this.buffer;
+    if (this.bulk) {
+      if (current !== null && !current.retained) return current.bytes;
+      if (current !== null) detachReadBuffer(current);
+      this.buffer = takeReadBuffer();
+      return this.buffer.bytes;
+    }
+    this.dropBuffer();
+    return SHARED;
+  }
+
+  dropBuffer(): void {
+    if (this.buffer === null) return;
+    detachReadBuffer(this.buffer);
+    this.buffer = null;
+  }
+}
+
+/** A fault of ours ends the one stream it happened on; the rest of the worker goes on. */
+function deliver(stream: NetStream, bytes: Buffer, length: number): void {
+  inCallback = true;
+  try {
+    stream.owner.onData(bytes, 0, length);
+  } catch (error) {
+    stream.reset();
+    onFault(error);
+  }
+  inCallback = false;
+  if (dirty.length > 0) flushDirty();
+}
+
+let onFault: (error: unknown) => void = (error) => {
+  throw error;
+};
+
+/** Replaces Readable.push on accepted sockets. Returns false to stop reading. */
+function pushToOwner(this: OwnedSocket, chunk: Buffer | null): boolean {
+  if (chunk === null) return net.Socket.prototype.push.call(this, null);
+  const stream = this[STREAM];
+  deliver(stream, chunk, chunk.length);
+  return !stream.paused;
+}
+
+function onEnd(this: OwnedSocket): void {
+  this[STREAM].owner.onEnd();
+}
+
+function onDrain(this: OwnedSocket): void {
+  const stream = this[STREAM];
+  stream.blocked = false;
+  stream.owner.onDrain();
+}
+
+function onError(this: OwnedSocket, error: NodeJS.ErrnoException): void {
+  this[STREAM].error = error.code ?? 'UNKNOWN';
+}
+
+function onClose(this: OwnedSocket): void {
+  const stream = this[STREAM];
+  stream.dropBuffer();
+  stream.pending = '';
+  const owner = stream.owner;
+  stream.owner = nobody;
+  owner.onClose(stream.error);
+}
+
+function onConnect(this: OwnedSocket): void {
+  this[STREAM].owner.onConnect();
+}
+
+function ignoreData(): void {}
+
+function adopt(socket: net.Socket, accepted: boolean): NetStream {
+  const stream = new NetStream(socket, accepted);
+  (socket as OwnedSocket)[STREAM] = stream;
+  socket.setDefaultEncoding('latin1');
+  socket.on('error', onError);
+  socket.on('close', onClose);
+  socket.on('end', onEnd);
+  socket.on('drain', onDrain);
+  return stream;
+}
+
+async function listen(
+  address: string,
+  port: number,
+  accept: (stream: ByteStream) => StreamOwner,
+): Promise<Listener> {
+  const server = net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+    const stream = adopt(socket, true);
+    socket.push = pushToOwner as typeof socket.push;
+    stream.owner = accept(stream);
+    socket.on('data', ignoreData);
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ host: address, port, reusePort: true, backlog: BACKLOG }, () => {
+      server.removeListener('error', reject);
+      resolve();
+    });
+  });
+  // EMFILE and the like: the kernel keeps the connection queued and accepting goes on later.
+  server.on('error', () => {});
+  const bound = server.address() as net.AddressInfo;
+  return {
+    address: bound.address,
+    port: bound.port,
+    close() {
+      // After a poll, whose accept loop has just emptied the queue; a SO_REUSEPORT queue is reset on close.
+      setImmediate(() => server.close());
+    },
+  };
+}
+
+function connect(address: string, port: number, owner: StreamOwner): ByteStream {
+  let stream: NetStream | null = null;
+  const socket = net.connect({
+    host: address,
+    port,
+    noDelay: true,
+    allowHalfOpen: true,
+    onread: {
+      buffer: () => (stream === null ? SHARED : stream.nextBuffer()),
+      callback: (count: number, bytes: Uint8Array): boolean => {
+        const self = stream!;
+        reading = self.buffer;
+        readingShared = reading === null;
+        deliver(self, bytes as Buffer, count);
+        reading = null;
+        readingShared = false;
+        return !self.paused;
+      },
+    },
+  });
+  stream = adopt(socket, false);
+  stream.owner = owner;
+  socket.once('connect', onConnect);
+  return stream;
+}
+
+/** `fault` is told of each error that an owner threw; the stream was reset. */
+export function netTransport(fault: (error: unknown) => void): Transport {
+  onFault = fault;
+  return { listen, connect };
+}

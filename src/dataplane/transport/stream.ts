@@ -1,0 +1,62 @@
+/**
+ * The contract between transports and codecs.
+ *
+ * - Bytes given to `onData` are valid during the call only; the transport may read into them again.
+ * - Writes are coalesced: they leave when the callback that is running returns, in one system call where the
+ *   transport can. Bytes given to `writeBytes` may be reused by the caller as soon as it returns, if they came
+ *   from `onData` of the same transport; other buffers must be left alone.
+ * - Backpressure is explicit: after `onBlocked` more writes are allowed but pile up in memory, until `onDrain`.
+ *   `pause` stops `onData` and with it the notice of the peer's end or reset.
+ */
+
+export interface ByteStream {
+  owner: StreamOwner;
+  /** IP literal of the peer without scope or brackets; '' when the stream is already gone. */
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  /** Bytes wait to be taken by the peer. */
+  readonly blocked: boolean;
+  /** Text of code units below 256, one byte each. */
+  write(text: string): void;
+  writeBytes(bytes: Buffer, start: number, end: number): void;
+  /** Sends what was written, then FIN; the peer may still send. */
+  end(): void;
+  /** Bytes written that the kernel has not taken yet. */
+  readonly unsent: number;
+  /** Sends what was written, then closes without waiting for the peer. `onClose` follows. */
+  destroyAfterFlush(): void;
+  /** Drops what was not sent and closes. `onClose` follows. */
+  destroy(): void;
+  /** Like destroy, but the peer sees a reset, never a clean end. */
+  reset(): void;
+  pause(): void;
+  resume(): void;
+  /** Expect (or no longer expect) megabytes: larger read buffers where the transport has them. */
+  expectBulk(bulk: boolean): void;
+}
+
+/** Whoever owns a stream; one object for its whole life, or handed over (protocol upgrade). */
+export interface StreamOwner {
+  /** Outgoing streams only: the connection stands. */
+  onConnect(): void;
+  onData(bytes: Buffer, start: number, end: number): void;
+  onBlocked(): void;
+  onDrain(): void;
+  /** The peer sends no more. */
+  onEnd(): void;
+  /** The stream is gone; `error` is a system error code like ECONNRESET, or null. Called once, nothing follows. */
+  onClose(error: string | null): void;
+}
+
+export interface Listener {
+  readonly address: string;
+  readonly port: number;
+  /** Takes no further connections; those the kernel has already queued are taken first. */
+  close(): void;
+}
+
+export interface Transport {
+  /** Listens with SO_REUSEPORT; `accept` gives each connection its owner. Rejects with a system error. */
+  listen(address: string, port: number, accept: (stream: ByteStream) => StreamOwner): Promise<Listener>;
+  connect(address: string, port: number, owner: StreamOwner): ByteStream;
+}

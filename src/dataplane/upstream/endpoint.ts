@@ -1,0 +1,110 @@
+/**
+ * One endpoint as a worker sees it: its connections, the requests it serves and how it has behaved. Shared by
+ * all upstreams that name its address, and kept over table swaps as long as one of them does.
+ */
+import type { Timed, TimerWheel } from '../timers.ts';
+
+/** A connection that a pool can hold. */
+export interface PooledConnection {
+  /** Takes it out of service: now when idle, else when its exchange is done. */
+  retire(): void;
+}
+
+/** Something that waits for a connection of an endpoint. */
+export interface Waiter {
+  /** A connection is free, or one may be opened. */
+  onTurn(): void;
+}
+
+/** Consecutive failures after which an endpoint is left out for a while. */
+const FAILURES_TO_EJECT = 5;
+const EJECTION_MS = 30_000;
+const LONGEST_EJECTION_MS = 300_000;
+/** Half-life, in ms, of what is remembered of response times. */
+const LATENCY_HALF_LIFE_MS = 5000;
+
+export class Endpoint<C extends PooledConnection = PooledConnection> implements Timed {
+  readonly key: string;
+  readonly address: string;
+  readonly port: number;
+  /** Most recently used last: warm connections are reused, surplus ones grow old and close. */
+  readonly idle: C[] = [];
+  /** Connections open or being opened, idle ones included. */
+  open = 0;
+  inFlight = 0;
+  /** Decaying response time in ms. */
+  latencyMs = 0;
+  ejected = false;
+  /** No upstream names it any more: what runs may finish. */
+  draining = false;
+  /** Upstreams that name it; called when it comes into or goes out of service. */
+  readonly users = new Set<{ refresh(): void }>();
+  readonly #waiters: Waiter[] = [];
+  #latencyAt = 0;
+  #failures = 0;
+  #ejections = 0;
+  readonly #wheel: TimerWheel;
+  deadline = 0;
+  wheelSlot = -1;
+  wheelPrevious: Timed | null = null;
+  wheelNext: Timed | null = null;
+
+  constructor(key: string, address: string, port: number, wheel: TimerWheel) {
+    this.key = key;
+    this.address = address;
+    this.port = port;
+    this.#wheel = wheel;
+  }
+
+  succeeded(): void {
+    this.#failures = 0;
+  }
+
+  /** Counts a failure of the endpoint itself. True when this one put it out of service. */
+  failed(): boolean {
+    if (++this.#failures < FAILURES_TO_EJECT || this.ejected) return false;
+    this.#failures = 0;
+    this.#ejections++;
+    this.ejected = true;
+    this.#wheel.set(this, Math.min(EJECTION_MS * this.#ejections, LONGEST_EJECTION_MS));
+    for (const user of this.users) user.refresh();
+    return true;
+  }
+
+  /** The ejection is over. */
+  onDeadline(): void {
+    this.ejected = false;
+    for (const user of this.users) user.refresh();
+  }
+
+  /** Peak-sensitive moving average: a slower answer counts at once, a faster one by and by. */
+  observeLatency(ms: number, now: number): void {
+    if (ms >= this.latencyMs) this.latencyMs = ms;
+    else {
+      const weight = 0.5 ** ((now - this.#latencyAt) / LATENCY_HALF_LIFE_MS);
+      this.latencyMs = ms + (this.latencyMs - ms) * weight;
+    }
+    this.#latencyAt = now;
+  }
+
+  wait(waiter: Waiter): void {
+    this.#waiters.push(waiter);
+  }
+
+  stopWaiting(waiter: Waiter): void {
+    const i = this.#waiters.indexOf(waiter);
+    if (i >= 0) this.#waiters.splice(i, 1);
+  }
+
+  /** A connection became free or was closed: the longest waiting gets its turn. */
+  wake(): void {
+    this.#waiters.shift()?.onTurn();
+  }
+
+  /** Closes idle connections and lets the others end with their exchange. */
+  drain(): void {
+    this.draining = true;
+    this.#wheel.remove(this);
+    while (this.idle.length > 0) this.idle.pop()!.retire();
+  }
+}

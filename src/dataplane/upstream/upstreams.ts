@@ -1,0 +1,159 @@
+/** All upstreams and endpoints of one worker, kept in step with the routing table. */
+import type { UpstreamKey } from '../../model/keys.ts';
+import { type BalancePolicy, describeService, type Upstream } from '../../model/routing-table.ts';
+import type { TimerWheel } from '../timers.ts';
+import { ConsistentHash } from './balance/consistent-hash.ts';
+import type { Balancer } from './balance/policy.ts';
+import { RoundRobin } from './balance/round-robin.ts';
+import { Ewma, LeastRequest } from './balance/two-choices.ts';
+import { Endpoint } from './endpoint.ts';
+
+/** With fewer than this share of endpoints in service, ejection is more likely wrong than right: use all. */
+const PANIC_SHARE = 0.5;
+
+/** One upstream: which endpoints it has and how one of them is chosen. */
+export class LiveUpstream {
+  readonly key: UpstreamKey;
+  /** `namespace/name:port`, for logs and metrics. */
+  readonly service: string;
+  policy: BalancePolicy;
+  /** Requests of this upstream that wait for a connection. */
+  pending = 0;
+  #members: Endpoint[] = [];
+  /** Those that may be chosen: members in service, or all of them in a panic. */
+  #candidates: readonly Endpoint[] = [];
+  #balancer: Balancer;
+
+  constructor(upstream: Upstream) {
+    this.key = upstream.key;
+    this.service = describeService(upstream.service);
+    this.policy = upstream.balance;
+    this.#balancer = balancerFor(upstream.balance);
+  }
+
+  /** An endpoint for a request; null when there is none. */
+  pick(hash: number): Endpoint | null {
+    return this.#candidates.length === 0 ? null : this.#balancer.pick(hash);
+  }
+
+  /** An endpoint that is not among `tried`; null when there is no other. */
+  pickOther(tried: readonly Endpoint[]): Endpoint | null {
+    const others = this.#candidates.filter((one) => !tried.includes(one));
+    const rest = others.length > 0 ? others : this.#members.filter((one) => !tried.includes(one));
+    return rest.length === 0 ? null : rest[Math.floor(Math.random() * rest.length)]!;
+  }
+
+  /** An endpoint that can take a request at once when the chosen one cannot; null when all are full. */
+  pickFree(connections: number): Endpoint | null {
+    for (const one of this.#candidates) if (one.idle.length > 0 || one.open < connections) return one;
+    return null;
+  }
+
+  get size(): number {
+    return this.#members.length;
+  }
+
+  /** Returns the members it had before. */
+  setMembers(members: Endpoint[], policy: BalancePolicy): readonly Endpoint[] {
+    const before = this.#members;
+    for (const one of before) one.users.delete(this);
+    for (const one of members) one.users.add(this);
+    this.#members = members;
+    if (JSON.stringify(policy) !== JSON.stringify(this.policy)) {
+      this.policy = policy;
+      this.#balancer = balancerFor(policy);
+    }
+    this.refresh();
+    return before;
+  }
+
+  /** A member came into or went out of service. */
+  refresh(): void {
+    const serving = this.#members.filter((one) => !one.ejected);
+    this.#candidates = serving.length < this.#members.length * PANIC_SHARE ? this.#members : serving;
+    this.#balancer.update(this.#candidates);
+  }
+}
+
+function balancerFor(policy: BalancePolicy): Balancer {
+  switch (policy.kind) {
+    case 'round-robin':
+      return new RoundRobin();
+    case 'least-request':
+      return new LeastRequest();
+    case 'ewma':
+      return new Ewma();
+    case 'hash':
+      return new ConsistentHash();
+    default:
+      return policy satisfies never;
+  }
+}
+
+export class Upstreams {
+  readonly #upstreams = new Map<UpstreamKey, LiveUpstream>();
+  readonly #endpoints = new Map<string, Endpoint>();
+  readonly #maybeGone = new Set<Endpoint>();
+  readonly #wheel: TimerWheel;
+
+  constructor(wheel: TimerWheel) {
+    this.#wheel = wheel;
+  }
+
+  get(key: UpstreamKey): LiveUpstream | undefined {
+    return this.#upstreams.get(key);
+  }
+
+  /** Adds an upstream or brings it up to date; connections to endpoints that stay are kept. */
+  set(upstream: Upstream): void {
+    let live = this.#upstreams.get(upstream.key);
+    if (live === undefined) {
+      live = new LiveUpstream(upstream);
+      this.#upstreams.set(upstream.key, live);
+    }
+    const members = upstream.endpoints.map(({ address, port }) => this.#endpoint(address, port));
+    this.#noteGone(live.setMembers(members, upstream.balance));
+  }
+
+  remove(key: UpstreamKey): void {
+    const live = this.#upstreams.get(key);
+    if (live === undefined) return;
+    this.#upstreams.delete(key);
+    this.#noteGone(live.setMembers([], live.policy));
+  }
+
+  /** Current connections to endpoints: all, and those that idle. */
+  connections(): { open: number; idle: number } {
+    let open = 0;
+    let idle = 0;
+    for (const endpoint of this.#endpoints.values()) {
+      open += endpoint.open;
+      idle += endpoint.idle.length;
+    }
+    return { open, idle };
+  }
+
+  #endpoint(address: string, port: number): Endpoint {
+    const key = address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+    let endpoint = this.#endpoints.get(key);
+    if (endpoint === undefined) {
+      endpoint = new Endpoint(key, address, port, this.#wheel);
+      this.#endpoints.set(key, endpoint);
+    }
+    return endpoint;
+  }
+
+  /** Drains endpoints that no upstream names any more. Called once all changes of a table swap are made. */
+  sweep(): void {
+    for (const endpoint of this.#maybeGone) {
+      if (endpoint.users.size > 0) continue;
+      this.#endpoints.delete(endpoint.key);
+      endpoint.drain();
+    }
+    this.#maybeGone.clear();
+  }
+
+  #noteGone(before: readonly Endpoint[]): void {
+    for (const endpoint of before) if (endpoint.users.size === 0) this.#maybeGone.add(endpoint);
+  }
+}
