@@ -1,5 +1,4 @@
 /** IP addresses and prefixes, parsed once where they enter and compared as numbers from then on. */
-import { isIPv4, isIPv6 } from 'node:net';
 
 export interface IpAddress {
   readonly family: 4 | 6;
@@ -19,9 +18,12 @@ export type IpScope = 'unspecified' | 'loopback' | 'link-local' | 'multicast' | 
  * (`::ffff:10.0.0.1`) is its IPv4 address, so that no check can be passed by spelling it so.
  */
 export function parseIp(text: string): IpAddress | null {
-  if (isIPv4(text)) return { family: 4, value: parseIpv4(text) };
-  if (!isIPv6(text) || text.includes('%')) return null;
+  if (!text.includes(':')) {
+    const value = parseIpv4(text);
+    return value === null ? null : { family: 4, value };
+  }
   const value = parseIpv6(text);
+  if (value === null) return null;
   return value >> 32n === 0xffffn ? { family: 4, value: value & 0xffff_ffffn } : { family: 6, value };
 }
 
@@ -45,6 +47,38 @@ export function prefixContains(prefix: IpPrefix, ip: IpAddress): boolean {
   return prefix.value >> hostBits === ip.value >> hostBits;
 }
 
+/** Four decimal numbers without leading zeros, which some readers take for octal. */
+const IPV4_PART = /^(?:0|[1-9]\d{0,2})$/;
+
+function parseIpv4(text: string): bigint | null {
+  const parts = text.split('.');
+  if (parts.length !== 4 || !parts.every((part) => IPV4_PART.test(part) && Number(part) <= 255)) return null;
+  return BigInt(parts.reduce((value, part) => value * 256 + Number(part), 0));
+}
+
+const IPV6_GROUP = /^[0-9a-fA-F]{1,4}$/;
+
+/** RFC 4291 section 2.2: eight groups, `::` for one or more of zero, the last two perhaps as IPv4. */
+function parseIpv6(text: string): bigint | null {
+  const halves = withoutDottedTail(text)?.split('::') ?? [];
+  if (halves.length < 1 || halves.length > 2) return null;
+  const [head = [], tail = []] = halves.map((half) => (half === '' ? [] : half.split(':')));
+  const missing = 8 - head.length - tail.length;
+  if (halves.length === 2 ? missing < 1 : missing !== 0) return null;
+  const groups = [...head, ...Array<string>(missing).fill('0'), ...tail];
+  if (!groups.every((group) => IPV6_GROUP.test(group))) return null;
+  return groups.reduce((value, group) => (value << 16n) | BigInt(`0x${group}`), 0n);
+}
+
+/** `::ffff:10.0.0.1` → `::ffff:a00:1`; null when the dotted part is no IPv4 address. */
+function withoutDottedTail(text: string): string | null {
+  if (!text.includes('.')) return text;
+  const start = text.lastIndexOf(':') + 1;
+  const value = parseIpv4(text.slice(start));
+  if (value === null) return null;
+  return `${text.slice(0, start)}${(value >> 16n).toString(16)}:${(value & 0xffffn).toString(16)}`;
+}
+
 /** The ranges of RFC 6890 (IANA special-purpose registries) that no ordinary backend lives in. */
 export function ipScope(ip: IpAddress): IpScope {
   for (const [prefix, scope] of SPECIAL_RANGES) if (prefixContains(prefix, ip)) return scope;
@@ -64,27 +98,3 @@ const SPECIAL_RANGES: readonly (readonly [IpPrefix, IpScope])[] = (
     ['ff00::/8', 'multicast'],
   ] as const
 ).map(([text, scope]) => [parsePrefix(text)!, scope]);
-
-function parseIpv4(text: string): bigint {
-  let value = 0;
-  for (const part of text.split('.')) value = value * 256 + Number(part);
-  return BigInt(value);
-}
-
-/** The text is known to be valid. */
-function parseIpv6(text: string): bigint {
-  const dotted = text.lastIndexOf('.') === -1 ? null : text.slice(text.lastIndexOf(':') + 1);
-  const hex = dotted === null ? text : `${text.slice(0, -dotted.length)}${ipv4AsGroups(dotted)}`;
-  const [head = '', tail] = hex.split('::');
-  const first = head === '' ? [] : head.split(':');
-  const last = tail === undefined || tail === '' ? [] : tail.split(':');
-  const zeros = Array<string>(8 - first.length - last.length).fill('0');
-  let value = 0n;
-  for (const group of [...first, ...zeros, ...last]) value = (value << 16n) | BigInt(`0x${group}`);
-  return value;
-}
-
-function ipv4AsGroups(text: string): string {
-  const value = parseIpv4(text);
-  return `${(value >> 16n).toString(16)}:${(value & 0xffffn).toString(16)}`;
-}

@@ -1,5 +1,5 @@
-import { isDeepStrictEqual } from 'node:util';
 import type { Problem } from '../model/problem.ts';
+import { isSameData } from './same-data.ts';
 
 /** The problems of each stage's parts, so that a part that is redone replaces just its own. */
 export class ProblemLedger {
@@ -10,7 +10,7 @@ export class ProblemLedger {
   set(part: string, problems: readonly Problem[]): void {
     const before = this.#byPart.get(part) ?? NONE;
     if (before.length === 0 && problems.length === 0) return;
-    if (isDeepStrictEqual(before, problems)) return;
+    if (isSameData(before, problems)) return;
     if (problems.length === 0) this.#byPart.delete(part);
     else this.#byPart.set(part, problems);
     this.#sorted = null;

@@ -1,5 +1,4 @@
 /** One Ingress, by itself: which hosts and paths it claims, which upstreams it needs, what is wrong with it. */
-import { isDeepStrictEqual } from 'node:util';
 import { normalizeRulePath } from '../../dataplane/route/path.ts';
 import {
   exactPath,
@@ -17,6 +16,7 @@ import type { Ingress, IngressBackend, IngressPath, Snapshot } from '../../model
 import { type Annotated, readAnnotations } from '../annotations/read.ts';
 import type { TranslateOptions } from '../options.ts';
 import { type ProblemText, problemOf } from '../problem-of.ts';
+import { isSameData } from '../same-data.ts';
 import type { UpstreamSpec } from '../services/upstream.ts';
 import { checkTlsSecrets } from '../tls/secrets.ts';
 import { type ResolvedBackend, resolveBackend } from './backend.ts';
@@ -110,7 +110,7 @@ class Draft {
     const first = paths.get(key);
     if (first === undefined)
       paths.set(key, unlessEqual(route, this.#previous?.claims.get(host)?.paths.get(key)));
-    else if (!isDeepStrictEqual(first.action, route.action)) {
+    else if (!isSameData(first.action, route.action)) {
       this.#report(field, {
         severity: 'warning',
         reason: 'Conflict',
@@ -167,5 +167,5 @@ function pathKey({ path, pathType }: IngressPath): PathKey | null {
 }
 
 function unlessEqual(route: Route, previous: Route | null | undefined): Route {
-  return previous && isDeepStrictEqual(route, previous) ? previous : route;
+  return previous && isSameData(route, previous) ? previous : route;
 }

@@ -1,6 +1,4 @@
 /** Third stage: every upstream that a route uses, from its Service, EndpointSlices and DNS names. */
-import assert from 'node:assert/strict';
-import { isDeepStrictEqual } from 'node:util';
 import type { ObjectKey, UpstreamKey } from '../../model/keys.ts';
 import type { Upstream } from '../../model/routing-table.ts';
 import type { Snapshot } from '../../model/snapshot.ts';
@@ -105,7 +103,8 @@ export class UpstreamStage {
       return undefined;
     }
     const service = snapshot.services.get(spec.service);
-    assert(service !== undefined, `upstream ${spec.key} without its Service: no route may use it`);
+    // The Ingress stage makes no route to a Service that is not there.
+    if (service === undefined) throw new Error(`upstream ${spec.key} without its Service`);
     const { resolvedNames } = snapshot;
     const inputs = {
       service,
@@ -124,7 +123,8 @@ export class UpstreamStage {
     const names = new Set<string>();
     for (const { part } of this.#used.values())
       if (part !== null && part.externalName !== null) names.add(part.externalName);
-    if (!isDeepStrictEqual(names, this.#externalNames)) this.#externalNames = names;
+    const { size } = names.union(this.#externalNames);
+    if (size !== names.size || size !== this.#externalNames.size) this.#externalNames = names;
   }
 }
 

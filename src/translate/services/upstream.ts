@@ -1,11 +1,11 @@
 /** One upstream of the routing table: a Service port and how it is balanced. */
-import { isDeepStrictEqual } from 'node:util';
 import type { ObjectKey, UpstreamKey } from '../../model/keys.ts';
 import type { Problem } from '../../model/problem.ts';
 import type { BalancePolicy, Endpoint, ServiceRef, Upstream } from '../../model/routing-table.ts';
 import type { EndpointSlice, PortRef, ResolvedName, Service, ServicePort } from '../../model/snapshot.ts';
 import type { ExternalNameOptions } from '../options.ts';
 import { type ProblemText, problemOf } from '../problem-of.ts';
+import { isSameData } from '../same-data.ts';
 import { type EndpointSet, endpointSet } from './endpoints.ts';
 import { externalEndpoints } from './external-name.ts';
 import { findServicePort, portText } from './port.ts';
@@ -62,7 +62,7 @@ function part(
   const { key, ref, balance } = spec;
   const upstream: Upstream = { key, service: ref, protocol: 'http1', balance, endpoints };
   return {
-    upstream: isDeepStrictEqual(previous, upstream) ? previous! : upstream,
+    upstream: isSameData(previous, upstream) ? previous! : upstream,
     externalName,
     problems: problem === null ? [] : [problemOf(service, problem)],
   };
