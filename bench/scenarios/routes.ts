@@ -25,10 +25,10 @@ export const routes: Scenario = {
       try {
         return { comparisons: [await compare(context, one, many, hosts)], facts: [], failures: [] };
       } finally {
-        await many.process.stop();
+        await many.stop();
       }
     } finally {
-      await one.process.stop();
+      await one.stop();
     }
   },
 };
@@ -78,7 +78,7 @@ async function compare(
     reference: string | null,
   ): Candidate => ({
     name,
-    pid: proxy.process.pid,
+    pid: proxy.pid,
     load: (seconds) => load(seconds, proxy),
     reference,
   });

@@ -5,7 +5,7 @@ import { service, writeManyIngresses, writeObjects } from '../manifests.ts';
 import { LOAD_CORE, PROXY_CORE, runTool } from '../processes.ts';
 import { quantile } from '../statistics.ts';
 import { type Fact, NOTHING, type Scenario } from './scenario.ts';
-import { measuresTidegate, startTidegate } from './tidegate-process.ts';
+import { measuresTidegate, startTidegate, type TableLive } from './tidegate-process.ts';
 
 const CLIENT = new URL('../load/swap-client.ts', import.meta.url);
 const WORKERS = 2;
@@ -25,25 +25,26 @@ export const swap: Scenario = {
     await writeObjects(join(manifests, 'second.json'), service('second', backend.secondPort));
     const cores = `${PROXY_CORE},${LOAD_CORE}`;
     const proxy = await startTidegate(context, { name: 'swap', manifests, workers: WORKERS, cores });
+    let result: SwapResult;
+    let live: TableLive[];
     try {
-      const result = await runTool<SwapResult>(CLIENT, [
+      result = await runTool<SwapResult>(CLIENT, [
         new URL(proxy.origin).port,
         manifests,
         String(count),
         quick ? '20' : '200',
       ]);
-      return {
-        ...NOTHING,
-        facts: describe(result, count),
-        failures: result.failures.map((failure) => `swap: ${failure}`),
-      };
     } finally {
-      await proxy.process.stop();
+      live = await proxy.stop();
     }
+    const pauses = live.slice(1).map(({ worst_pause_ms }) => worst_pause_ms);
+    const failures = result.failures.map((failure) => `swap: ${failure}`);
+    return { ...NOTHING, facts: describe(result, pauses, count), failures };
   },
 };
 
-function describe(result: SwapResult, count: number): Fact[] {
+/** `pauses`: the longest pause of a worker in each swap, as Tidegate itself reports it. */
+function describe(result: SwapResult, pauses: readonly number[], count: number): Fact[] {
   const { liveMs, requests, seconds, errors, p99Ms, slowestMs } = result;
   const among = `one of ${count.toLocaleString('en')}, ${liveMs.length} times`;
   return [
@@ -55,6 +56,7 @@ function describe(result: SwapResult, count: number): Fact[] {
     },
     { name: 'Live in all workers, p99', value: quantile(liveMs, 0.99), unit: 'ms', atMost: 50 },
     { name: 'Live in all workers, slowest', value: Math.max(...liveMs), unit: 'ms', atMost: null },
+    { name: 'Longest pause of a worker in any swap', value: Math.max(...pauses), unit: 'ms', atMost: 5 },
     { name: 'Load meanwhile', value: requests / seconds, unit: 'requests/s', atMost: null },
     { name: 'Answer times meanwhile, p99', value: p99Ms, unit: 'ms', atMost: null },
     { name: 'Answer times meanwhile, slowest', value: slowestMs, unit: 'ms', atMost: null },
