@@ -1,0 +1,156 @@
+/** For tests: decoded objects with good defaults, of which a test says only what it is about. */
+import { objectKey } from '../model/keys.ts';
+import type {
+  EndpointSlice,
+  Ingress,
+  IngressBackend,
+  IngressClass,
+  ObjectMeta,
+  Secret,
+  Service,
+  ServicePort,
+  SliceEndpoint,
+  Snapshot,
+} from '../model/snapshot.ts';
+import { SecretBytes } from '../model/snapshot.ts';
+import { EMPTY_SNAPSHOT } from './changes.ts';
+import type { TranslateOptions } from './options.ts';
+
+export const OPTIONS: TranslateOptions = {
+  controller: 'tidegate.io/ingress-controller',
+  ingressClass: 'tidegate',
+  watchIngressWithoutClass: false,
+  defaultBalance: { kind: 'round-robin' },
+  defaultPolicy: {
+    maxBodyBytes: 0,
+    connectTimeoutMs: 2000,
+    responseTimeoutMs: 60_000,
+    sendTimeoutMs: 30_000,
+    retries: 2,
+  },
+  externalNames: { enabled: true, allowLoopback: false },
+};
+
+export function meta(name: string, more: Partial<ObjectMeta> = {}): ObjectMeta {
+  const namespace = more.namespace ?? 'ns';
+  return {
+    namespace,
+    name,
+    key: objectKey(namespace, name),
+    labels: new Map(),
+    annotations: new Map(),
+    creationTimestamp: 0,
+    generation: 1,
+    uid: '',
+    position: null,
+    ...more,
+  };
+}
+
+export function ingress(name: string, more: Partial<Omit<Ingress, 'kind'>> = {}): Ingress {
+  return {
+    kind: 'Ingress',
+    meta: meta(name),
+    className: 'tidegate',
+    defaultBackend: null,
+    rules: [],
+    tls: [],
+    ...more,
+  };
+}
+
+/** A backend by Service and port: `web:80` or `web:http`. */
+export function backend(text: string): IngressBackend {
+  const [name = '', port = ''] = text.split(':');
+  const number = Number(port);
+  return {
+    kind: 'service',
+    name,
+    port: number > 0 ? { kind: 'number', number } : { kind: 'name', name: port },
+  };
+}
+
+export function ingressClass(name: string, more: Partial<Omit<IngressClass, 'kind'>> = {}): IngressClass {
+  const controller = OPTIONS.controller;
+  return { kind: 'IngressClass', meta: meta(name, { namespace: '' }), controller, isDefault: false, ...more };
+}
+
+export function service(name: string, more: Partial<Omit<Service, 'kind'>> = {}): Service {
+  return {
+    kind: 'Service',
+    meta: meta(name),
+    type: 'ClusterIP',
+    headless: false,
+    externalName: null,
+    ports: [servicePort(80)],
+    hasSelector: true,
+    ipFamilies: [],
+    sessionAffinity: 'None',
+    ...more,
+  };
+}
+
+export function servicePort(port: number, more: Partial<ServicePort> = {}): ServicePort {
+  return { name: '', port, protocol: 'TCP', targetPort: null, appProtocol: null, ...more };
+}
+
+export function slice(
+  name: string,
+  of: string,
+  endpoints: readonly SliceEndpoint[],
+  more: Partial<Omit<EndpointSlice, 'kind'>> = {},
+): EndpointSlice {
+  return {
+    kind: 'EndpointSlice',
+    meta: meta(name),
+    service: objectKey('ns', of),
+    fromEndpoints: false,
+    addressType: 'IPv4',
+    ports: [{ name: '', port: 8080, protocol: 'TCP', appProtocol: null }],
+    endpoints,
+    ...more,
+  };
+}
+
+export function endpoint(address: string, more: Partial<SliceEndpoint> = {}): SliceEndpoint {
+  return {
+    addresses: [address],
+    ready: true,
+    serving: true,
+    terminating: false,
+    nodeName: null,
+    zone: null,
+    targetUid: null,
+    ...more,
+  };
+}
+
+export function tlsSecret(name: string): Secret {
+  const bytes = new SecretBytes(new Uint8Array([1]));
+  const data = new Map([
+    ['tls.crt', bytes],
+    ['tls.key', bytes],
+  ]);
+  return { kind: 'Secret', meta: meta(name), type: 'kubernetes.io/tls', data };
+}
+
+type TestObject = Ingress | IngressClass | Service | EndpointSlice | Secret;
+
+export function snapshotOf(objects: readonly TestObject[], more: Partial<Snapshot> = {}): Snapshot {
+  const of = <K extends TestObject['kind']>(kind: K) =>
+    new Map(
+      objects
+        .filter((object): object is Extract<TestObject, { kind: K }> => object.kind === kind)
+        .map((object) => [object.meta.key, object] as const),
+    );
+  return {
+    ...EMPTY_SNAPSHOT,
+    version: 1,
+    ingresses: of('Ingress'),
+    ingressClasses: of('IngressClass'),
+    services: of('Service'),
+    endpointSlices: of('EndpointSlice'),
+    secrets: of('Secret'),
+    ...more,
+  };
+}
