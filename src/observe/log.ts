@@ -2,7 +2,8 @@
  * The program log and the access log: both are JSON lines on one standard output, so both go through one
  * buffered destination, which keeps the order of lines and never stops the program for a slow reader.
  */
-import { type DestinationStream, pino } from 'pino';
+import { pino } from 'pino';
+import { Output } from './output.ts';
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
 export type LogFields = Readonly<Record<string, unknown>>;
@@ -42,47 +43,16 @@ export interface LogOptions {
 }
 
 export function openLog(options: LogOptions): LogOutput {
-  const maxLength = options.maxUnwrittenBytes ?? MAX_UNWRITTEN_BYTES;
-  const destination = pino.destination({ dest: options.fd ?? 1, sync: false, maxLength });
-  let dropped = 0;
-  let closed = false;
-  destination.on('drop', (data: string) => {
-    dropped += countLines(data);
-  });
-  // Nobody reads any more: an ingress without a log is better than none. Must come before any write.
-  destination.on('error', () => {
-    closed = true;
-  });
-
-  const close = (patienceMs = 2000): Promise<void> => {
-    if (closed) return Promise.resolve();
-    closed = true;
-    return new Promise((resolve) => {
-      const done = (): void => {
-        clearTimeout(patience);
-        resolve();
-      };
-      const patience = setTimeout(() => {
-        destination.destroy();
-        resolve();
-      }, patienceMs);
-      destination.once('close', done);
-      destination.once('error', done);
-      destination.end();
-    });
-  };
-
+  const output = new Output(options.fd ?? 1, options.maxUnwrittenBytes ?? MAX_UNWRITTEN_BYTES);
   return {
-    log: programLog(options.level, destination, () => closed),
-    writeAccessLog: (lines) => {
-      if (!closed) destination.write(lines);
-    },
-    droppedLines: () => dropped,
-    close,
+    log: programLog(options.level, output),
+    writeAccessLog: (lines) => output.write(lines),
+    droppedLines: () => output.dropped,
+    close: (patienceMs = 2000) => output.close(patienceMs),
   };
 }
 
-function programLog(level: LogLevel, destination: DestinationStream, isClosed: () => boolean): Log {
+function programLog(level: LogLevel, output: Output): Log {
   const logger = pino(
     {
       level,
@@ -91,18 +61,10 @@ function programLog(level: LogLevel, destination: DestinationStream, isClosed: (
       formatters: { level: (label) => ({ level: label }) },
       redact: { paths: REDACTED_PATHS, censor: '[redacted]' },
     },
-    destination,
+    output,
   );
   const line = (name: 'debug' | 'info' | 'warn' | 'error'): LogLine => {
-    return (event, message, fields) => {
-      if (!isClosed()) logger[name]({ event, ...fields }, message);
-    };
+    return (event, message, fields) => logger[name]({ event, ...fields }, message);
   };
   return { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') };
-}
-
-function countLines(text: string): number {
-  let count = 0;
-  for (let at = text.indexOf('\n'); at !== -1; at = text.indexOf('\n', at + 1)) count++;
-  return count;
 }

@@ -47,13 +47,13 @@ function collect(
     if (known.has(path)) values.set(path, child);
     else if ([...known].some((candidate) => candidate.startsWith(`${path}.`)))
       collect(child, path, known, values, errors);
-    else errors.push(`${path} is not a setting${suggestion(path, known)}.`);
+    else errors.push(`${path} is not a setting${suggestion(path, known)}`);
   }
 }
 
 function suggestion(path: string, known: ReadonlySet<string>): string {
   const nearest = closest(path, known);
-  return nearest === null ? '' : `: did you mean ${nearest}?`;
+  return nearest === null ? '.' : `: did you mean ${nearest}?`;
 }
 
 function firstLine(message: string): string {
