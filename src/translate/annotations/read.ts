@@ -4,7 +4,6 @@ import type { Ingress } from '../../model/snapshot.ts';
 import type { TranslateOptions } from '../options.ts';
 import { problemOf } from '../problem-of.ts';
 import { ALL_ANNOTATIONS, ANNOTATION_PREFIXES } from './all.ts';
-import type { Annotation } from './annotation.ts';
 import { isHarmless } from './harmless.ts';
 
 /** What the annotations of an Ingress say about all of its routes. */
@@ -34,7 +33,7 @@ export function readAnnotations(ingress: Ingress, options: TranslateOptions): An
   return { policy, balance, problems };
 }
 
-const KNOWN: ReadonlyMap<string, Annotation> = new Map(ALL_ANNOTATIONS.map((each) => [each.name, each]));
+const KNOWN: ReadonlySet<string> = new Set(ALL_ANNOTATIONS.map(({ name }) => name));
 
 function unknownAnnotations(ingress: Ingress): string[] {
   const unknown: string[] = [];

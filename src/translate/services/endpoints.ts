@@ -14,7 +14,6 @@ export interface EndpointSet {
   readonly endpoints: readonly Endpoint[];
   /** How many were looked at, usable or not: says why a set is empty. */
   readonly seen: number;
-  readonly slices: number;
 }
 
 /** Which endpoints serve: the first of these that is not empty. */
@@ -51,7 +50,7 @@ export function endpointSet(
   let chosen = bestTier(newestCopies(copies));
   if (chosen.length === 0) chosen = bestTier(copies);
   const endpoints = onePerAddress(oneFamilyPerPod(chosen, preferred));
-  return { endpoints, seen: copies.length, slices: used.length };
+  return { endpoints, seen: copies.length };
 }
 
 function candidates(slice: EndpointSlice, port: ServicePort | null, wanted: PortRef): Candidate[] {

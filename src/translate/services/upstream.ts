@@ -76,18 +76,22 @@ function noEndpoints(
   slices: readonly EndpointSlice[],
   set: EndpointSet,
 ): ProblemText {
-  const why =
-    set.slices === 0
-      ? 'the Service has no EndpointSlice'
-      : set.seen > 0
-        ? `none of ${set.seen} endpoints is ready`
-        : `its EndpointSlices have no endpoint for it, they offer ${offered(slices)}`;
+  const why = set.seen > 0 ? `none of ${set.seen} endpoints is ready` : nothingOffered(slices);
   return {
     severity: 'warning',
     reason: 'NoEndpoints',
     field: port === null ? 'spec.ports' : `spec.ports[${service.ports.indexOf(port)}]`,
     message: `port ${describePort(port, wanted)}: ${why}; requests are answered 503 until there is a ready one`,
   };
+}
+
+function nothingOffered(slices: readonly EndpointSlice[]): string {
+  if (slices.length === 0) return 'the Service has no EndpointSlice';
+  if (slices.every((slice) => slice.endpoints.length === 0)) return 'its EndpointSlices hold no endpoint';
+  const ofAddresses = slices.filter((slice) => slice.addressType !== 'FQDN');
+  if (ofAddresses.length === 0)
+    return 'its EndpointSlices hold names (addressType FQDN), which are not supported';
+  return `its EndpointSlices have no endpoint for it, they offer ${offered(ofAddresses)}`;
 }
 
 function describePort(port: ServicePort | null, wanted: PortRef): string {

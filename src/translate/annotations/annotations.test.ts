@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ALL_ANNOTATIONS } from './all.ts';
+import { isHarmless } from './harmless.ts';
+import { secondsToMs, sizeToBytes } from './values.ts';
+
+test('seconds are whole numbers without unit', () => {
+  const table: [string, number | null][] = [
+    ['60', 60_000],
+    ['+5', 5000],
+    ['0', 0],
+    ['2147483', 2_147_483_000],
+    ['2147484', null],
+    ['60s', null],
+    ['1.5', null],
+    ['-1', null],
+    ['1e3', null],
+    ['', null],
+  ];
+  for (const [value, ms] of table) assert.equal(secondsToMs(value), ms, value);
+});
+
+test('sizes have at most one of four units, in any case', () => {
+  const table: [string, number | null][] = [
+    ['0', 0],
+    ['100', 100],
+    ['100b', 100],
+    ['8k', 8192],
+    ['8M', 8_388_608],
+    ['2g', 2_147_483_648],
+    ['1.5m', null],
+    ['8mb', null],
+    ['m', null],
+    ['-1', null],
+    ['999999999999999g', null],
+    ['', null],
+  ];
+  for (const [value, bytes] of table) assert.equal(sizeToBytes(value), bytes, value);
+});
+
+test('every annotation has a name of its own, a line for the reference, and refuses nonsense', () => {
+  assert.equal(new Set(ALL_ANNOTATIONS.map(({ name }) => name)).size, ALL_ANNOTATIONS.length);
+  for (const annotation of ALL_ANNOTATIONS) {
+    assert.match(annotation.doc, /\.$/);
+    assert.equal(annotation.parse('no such value').kind, 'invalid', annotation.name);
+    assert.ok(!isHarmless(annotation.name, ''), annotation.name);
+  }
+});
+
+test('an annotation that asks for what happens anyway is harmless, one that asks for more is not', () => {
+  assert.ok(isHarmless('ssl-redirect', 'false'));
+  assert.ok(!isHarmless('ssl-redirect', 'true'));
+  assert.ok(isHarmless('proxy-buffer-size', '16k'));
+  assert.ok(!isHarmless('rewrite-target', '/'));
+});

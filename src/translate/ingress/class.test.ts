@@ -1,0 +1,33 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { IngressClass } from '../../model/snapshot.ts';
+import { ingress, ingressClass, meta, OPTIONS, snapshotOf } from '../test-objects.ts';
+import { ownership } from './class.ts';
+
+const FOREIGN = 'k8s.io/ingress-nginx';
+
+function defaultClass(
+  name: string,
+  creationTimestamp: number,
+  controller = OPTIONS.controller,
+): IngressClass {
+  return ingressClass(name, {
+    meta: meta(name, { namespace: '', creationTimestamp }),
+    isDefault: true,
+    controller,
+  });
+}
+
+test('of several default classes the newest decides, of equally old ones the first by name', () => {
+  const table: [classes: IngressClass[], expected: string][] = [
+    [[defaultClass('a', 1), defaultClass('b', 2, FOREIGN)], 'foreign'],
+    [[defaultClass('a', 2), defaultClass('b', 1, FOREIGN)], 'ours'],
+    [[defaultClass('b', 1, FOREIGN), defaultClass('a', 1)], 'ours'],
+    [[ingressClass('a')], 'unclassed'],
+    [[], 'unclassed'],
+  ];
+  for (const [classes, expected] of table) {
+    const { ingressClasses } = snapshotOf(classes);
+    assert.equal(ownership(ingress('web', { className: null }), ingressClasses, OPTIONS), expected);
+  }
+});
