@@ -69,11 +69,16 @@ export async function start(settings: Settings, output: LogOutput): Promise<Runn
     onStats: (worker, report) => metrics.addReport(worker, report),
     onAccessLog: (lines) => output.writeAccessLog(lines),
     onEvent: (level, event, fields) => log[level](event, event, fields),
-    onWorkerRestart: () => metrics.addRestart(),
+    onWorkerRestart: () => metrics.countRestart(),
     onLive: (table, elapsedMs, worstPauseMs) => {
       live = table;
       const seconds = (performance.now() - settledAt) / 1000;
-      metrics.setReload({ generation: table.generation, seconds, objects, problems: countProblems(problems) });
+      metrics.recordReload({
+        generation: table.generation,
+        seconds,
+        objects,
+        problems: countProblems(problems),
+      });
       log.info('table-live', 'routing table is live', {
         generation: table.generation,
         hosts: table.hosts.size,
@@ -95,7 +100,10 @@ export async function start(settings: Settings, output: LogOutput): Promise<Runn
     refresh: () => supervisor.report(400),
   });
 
-  const source: Source = manifestsSource({ directory: settings.source.directory, dnsServers: settings.dnsServers });
+  const source: Source = manifestsSource({
+    directory: settings.source.directory,
+    dnsServers: settings.dnsServers,
+  });
   const translator = createTranslator(translateOptions(settings));
   const onSnapshot = (snapshot: Snapshot): void => {
     settledAt = performance.now();
@@ -118,7 +126,12 @@ export async function start(settings: Settings, output: LogOutput): Promise<Runn
   await isLive;
   readiness = { ready: true };
   const addresses = addressMap(bound, admin);
-  log.info('ready', 'serving', { addresses, generation: live.generation, transport: 'net', workers: settings.workers });
+  log.info('ready', 'serving', {
+    addresses,
+    generation: live.generation,
+    transport: 'net',
+    workers: settings.workers,
+  });
 
   return {
     addresses,
@@ -137,7 +150,12 @@ export async function start(settings: Settings, output: LogOutput): Promise<Runn
 function dataplaneConfig(settings: Settings): DataplaneConfig {
   const listeners: ListenerConfig[] = [];
   if (settings.http !== null) {
-    listeners.push({ name: 'http', scheme: 'http', address: settings.http.address, port: settings.http.port });
+    listeners.push({
+      name: 'http',
+      scheme: 'http',
+      address: settings.http.address,
+      port: settings.http.port,
+    });
   }
   const { trustedProxies, sendForwarded, serverName, accessLog, upgrades, limits, timeouts } = settings;
   return {

@@ -60,7 +60,9 @@ export class AccessLog {
       `{"time":"${this.#time()}","id":${quote(entry.id)},"client":"${entry.client}","method":${quote(entry.method)},"host":${quote(entry.host)}` +
       `,"path":${quote(entry.path)},"protocol":"${entry.protocol}","status":${entry.status},"bytes_in":${entry.bytesIn}` +
       `,"bytes_out":${entry.bytesOut},"duration_ms":${rounded(entry.durationMs)},` +
-      (entry.upstream === '' ? '"upstream":null,"upstream_ms":null' : `"upstream":"${entry.upstream}","upstream_ms":${entry.upstreamMs < 0 ? 'null' : rounded(entry.upstreamMs)}`) +
+      (entry.upstream === ''
+        ? '"upstream":null,"upstream_ms":null'
+        : `"upstream":"${entry.upstream}","upstream_ms":${entry.upstreamMs < 0 ? 'null' : rounded(entry.upstreamMs)}`) +
       `,"attempts":${entry.attempts},${entry.route},"user_agent":${entry.userAgent === '' ? 'null' : quote(entry.userAgent)}` +
       `,"reason":${entry.reason === '' ? 'null' : `"${entry.reason}"`}}\n`;
     if (this.#lines.length >= FLUSH_CHARACTERS) this.flush();

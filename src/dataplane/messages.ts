@@ -13,13 +13,23 @@ export type ToWorker =
 
 export type FromWorker =
   | { readonly kind: 'listening'; readonly addresses: readonly BoundAddress[] }
-  | { readonly kind: 'bind-failed'; readonly listener: string; readonly address: string; readonly error: string }
+  | {
+      readonly kind: 'bind-failed';
+      readonly listener: string;
+      readonly address: string;
+      readonly error: string;
+    }
   | { readonly kind: 'staged' }
   | { readonly kind: 'applied'; readonly generation: number; readonly pauseMs: number }
   | { readonly kind: 'stats'; readonly id: number; readonly report: StatsReport }
   /** Whole lines, each ended by a newline. */
   | { readonly kind: 'access-log'; readonly lines: string }
-  | { readonly kind: 'event'; readonly level: 'info' | 'warn' | 'error'; readonly event: string; readonly fields: Record<string, string | number> }
+  | {
+      readonly kind: 'event';
+      readonly level: 'info' | 'warn' | 'error';
+      readonly event: string;
+      readonly fields: Record<string, string | number>;
+    }
   | { readonly kind: 'drained' };
 
 export interface BoundAddress {
@@ -29,7 +39,9 @@ export interface BoundAddress {
 }
 
 /** Upper bounds in seconds of the latency histograms; the last bucket (+Inf) is implied. */
-export const LATENCY_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10] as const;
+export const LATENCY_BUCKETS = [
+  0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
+] as const;
 
 /** Status classes in the order of {@link SeriesReport.requests}. */
 export const STATUS_CLASSES = ['1xx', '2xx', '3xx', '4xx', '5xx'] as const;

@@ -106,10 +106,9 @@ function bucketOf(ms: number): number {
 }
 
 export class Stats {
-  readonly counters: Record<Counter, number> = Object.fromEntries(COUNTERS.map((name) => [name, 0])) as Record<
-    Counter,
-    number
-  >;
+  readonly counters: Record<Counter, number> = Object.fromEntries(
+    COUNTERS.map((name) => [name, 0]),
+  ) as Record<Counter, number>;
   readonly #series = new Map<string, Series>();
 
   /** The series with these labels; the same object as long as anybody counts in it. */

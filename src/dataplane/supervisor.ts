@@ -248,7 +248,10 @@ export class Supervisor {
     for (const slot of this.#slots) {
       if (!slot.listening) continue;
       if (now - slot.lastReport > HANG_MS) {
-        this.#events.onEvent('error', 'worker-hangs', { worker: slot.index, silent_ms: Math.round(now - slot.lastReport) });
+        this.#events.onEvent('error', 'worker-hangs', {
+          worker: slot.index,
+          silent_ms: Math.round(now - slot.lastReport),
+        });
         void slot.worker?.terminate();
       } else send(slot, { kind: 'report', id: 0 });
     }

@@ -90,7 +90,8 @@ export class TimerWheel {
 
   #fire(slot: number): void {
     // The chain moves to a list of its own first: a callback may remove any entry of it or insert new ones.
-    for (let entry = this.#heads[slot] ?? null; entry !== null; entry = entry.wheelNext) entry.wheelSlot = FIRING;
+    for (let entry = this.#heads[slot] ?? null; entry !== null; entry = entry.wheelNext)
+      entry.wheelSlot = FIRING;
     this.#heads[FIRING] = this.#heads[slot] ?? null;
     this.#heads[slot] = null;
     for (let entry = this.#heads[FIRING]; entry; entry = this.#heads[FIRING]) {

@@ -63,7 +63,12 @@ function fault(error: unknown): void {
 async function listen(): Promise<void> {
   const bound: BoundAddress[] = [];
   for (const { name, scheme, address, port: wanted } of config.listeners) {
-    const shared: { dataplane: Dataplane; scheme: 'http'; port: number; connections: Set<Http1ServerConnection> } = {
+    const shared: {
+      dataplane: Dataplane;
+      scheme: 'http';
+      port: number;
+      connections: Set<Http1ServerConnection>;
+    } = {
       dataplane,
       scheme,
       port: wanted,
@@ -104,11 +109,11 @@ function report(id: number): void {
   const pool = upstreams.connections();
   const gauges = {
     connections: connections.size,
-    requests_in_flight: dataplane.active,
+    requests: dataplane.active,
     tunnels: dataplane.tunnels,
     upstream_connections: pool.open,
     upstream_idle_connections: pool.idle,
-    event_loop_lag_ms: wheel.worstLagMs,
+    worker_event_loop_lag_seconds: wheel.worstLagMs / 1000,
   };
   wheel.worstLagMs = 0;
   post({ kind: 'stats', id, report: stats.report(gauges) });

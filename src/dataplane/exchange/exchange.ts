@@ -2,22 +2,27 @@
  * One request from its match to its last byte: routing, choosing an endpoint, sending, retrying, passing the
  * response on, counting. It owns no socket; both sides call it and are called by it. Hot path.
  */
-import { acceptIn, ownAnswer } from './own-answer.ts';
-import type { Dataplane } from './dataplane.ts';
-import { forwardedHead, idFor, isLoop, offeredUpgrade } from './forward-request.ts';
-import { hashKey } from './hash-key.ts';
-import type { LiveRoute } from './live-route.ts';
-import type { Peer } from './peer.ts';
-import type { Downstream, UpstreamFailure, UpstreamSide } from './sides.ts';
+
 import { MAX_FORWARDS, USER_AGENT } from '../message/field-names.ts';
 import type { RequestHead } from '../message/request-head.ts';
 import type { ResponseHead } from '../message/response-head.ts';
 import type { Timed } from '../timers.ts';
 import type { Endpoint, Waiter } from '../upstream/endpoint.ts';
 import type { LiveUpstream } from '../upstream/upstreams.ts';
+import type { Dataplane } from './dataplane.ts';
+import { forwardedHead, idFor, isLoop, offeredUpgrade } from './forward-request.ts';
+import { hashKey } from './hash-key.ts';
+import type { LiveRoute } from './live-route.ts';
+import { acceptIn, ownAnswer } from './own-answer.ts';
+import type { Peer } from './peer.ts';
+import type { Downstream, UpstreamFailure, UpstreamSide } from './sides.ts';
 
 /** Opens a connection to an endpoint for an exchange, which gets `onConnected` or `onUpstreamFailed`. */
-export type Connector = (dataplane: Dataplane, endpoint: Endpoint<UpstreamSide>, exchange: Exchange) => UpstreamSide;
+export type Connector = (
+  dataplane: Dataplane,
+  endpoint: Endpoint<UpstreamSide>,
+  exchange: Exchange,
+) => UpstreamSide;
 
 /** Where an exchange stands. */
 const ROUTING = 0;
@@ -157,7 +162,8 @@ export class Exchange implements Waiter, Timed {
       this.bodyStreamed = true;
       this.held = [];
     }
-    if (route.upstream.policy.kind === 'hash') this.hash = hashKey(route.upstream.policy.by, head, this.client, target);
+    if (route.upstream.policy.kind === 'hash')
+      this.hash = hashKey(route.upstream.policy.by, head, this.client, target);
     this.#attempt(route.upstream);
   }
 
@@ -329,7 +335,12 @@ export class Exchange implements Waiter, Timed {
       this.dataplane.stats.counters.upstream_retries_total++;
       return this.#attempt(this.route!.upstream!);
     }
-    this.answer(failure === 'response-timeout' || failure === 'connect-timeout' || failure === 'send-timeout' ? 504 : 502, failure);
+    this.answer(
+      failure === 'response-timeout' || failure === 'connect-timeout' || failure === 'send-timeout'
+        ? 504
+        : 502,
+      failure,
+    );
   }
 
   // ── waiting for a connection ────────────────────────────────────────────────────────────────────────────
@@ -337,7 +348,8 @@ export class Exchange implements Waiter, Timed {
   onTurn(): void {
     const endpoint = this.endpoint!;
     // Somebody else may have been quicker.
-    const full = endpoint.idle.length === 0 && endpoint.open >= this.dataplane.config.limits.endpointConnections;
+    const full =
+      endpoint.idle.length === 0 && endpoint.open >= this.dataplane.config.limits.endpointConnections;
     if (full) return endpoint.wait(this);
     this.#stopWaiting();
     this.#use(endpoint);
@@ -381,9 +393,9 @@ export class Exchange implements Waiter, Timed {
   #attempt(upstream: LiveUpstream): void {
     const first = this.tried.length === 0;
     // After a stale pooled connection the same endpoint is as good as any when it is the only one.
-    const endpoint = (first
-      ? upstream.pick(this.hash)
-      : (upstream.pickOther(this.tried) ?? upstream.pick(this.hash))) as Endpoint<UpstreamSide> | null;
+    const endpoint = (
+      first ? upstream.pick(this.hash) : (upstream.pickOther(this.tried) ?? upstream.pick(this.hash))
+    ) as Endpoint<UpstreamSide> | null;
     if (endpoint === null) return this.answer(503, 'no-endpoints');
     this.attempts++;
     const { limits } = this.dataplane.config;
@@ -428,8 +440,8 @@ export class Exchange implements Waiter, Timed {
     this.state = SENT;
     this.sentAt = performance.now();
     const { held } = this;
-    if (held === null) return side.sendHead(this.text, true);
-    side.sendHead(this.text, false);
+    if (held === null) return side.sendHead(this, this.text, true);
+    side.sendHead(this, this.text, false);
     for (let i = 0; i < held.length; i++) side.sendBody(held[i]!, 0, held[i]!.length);
     if (!this.idempotent) this.held = null;
     if (this.requestEnded) side.sendEnd(this.requestTrailers);

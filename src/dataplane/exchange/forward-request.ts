@@ -19,7 +19,10 @@ export function idFor(head: RequestHead, peer: Peer): string {
 /** How often the request already passed through a Tidegate. */
 export function isLoop(head: RequestHead): boolean {
   if (head.fields.indexOf(VIA) < 0) return false;
-  const visits = head.fields.joined(VIA).split(/[,\s]+/).filter((word) => word === PSEUDONYM).length;
+  const visits = head.fields
+    .joined(VIA)
+    .split(/[,\s]+/)
+    .filter((word) => word === PSEUDONYM).length;
   return visits >= MOST_VISITS;
 }
 
@@ -47,7 +50,10 @@ export function forwardedHead(
   }
   if (peer.forwarded !== '') out += forwardedLine(head, peer);
   const via = fields.indexOf(VIA) < 0 ? '' : fields.joined(VIA);
-  out += via === '' ? VIA_LINE[head.minorVersion === 0 ? 0 : 1] : `Via: ${via}, 1.${head.minorVersion} ${PSEUDONYM}\r\n`;
+  out +=
+    via === ''
+      ? VIA_LINE[head.minorVersion === 0 ? 0 : 1]
+      : `Via: ${via}, 1.${head.minorVersion} ${PSEUDONYM}\r\n`;
   if (head.chunked) out += 'Transfer-Encoding: chunked\r\n';
   else if (head.contentLength >= 0) out += `Content-Length: ${head.contentLength}\r\n`;
   if (head.expectContinue && head.hasBody()) out += 'Expect: 100-continue\r\n';
@@ -84,4 +90,3 @@ export function offeredUpgrade(head: RequestHead, allowed: readonly string[]): s
   if (name === 'websocket' && head.method !== 'GET') return '';
   return head.upgrade;
 }
-

@@ -1,7 +1,7 @@
 /** What a consistent balancer keeps together. */
 import type { HashSource } from '../../model/routing-table.ts';
-import type { RequestHead } from '../message/request-head.ts';
 import { COOKIE } from '../message/field-names.ts';
+import type { RequestHead } from '../message/request-head.ts';
 import { hashText } from '../upstream/balance/consistent-hash.ts';
 
 /** Unsigned 32 bit. A missing header or cookie falls back to the client's address: better than one endpoint for all. */

@@ -2,8 +2,10 @@
  * What an exchange asks of its two sides. The client's side is one object per exchange at a time (an HTTP/1
  * connection, an HTTP/2 stream); the upstream's side likewise. Either may be of any protocol.
  */
-import type { Endpoint, PooledConnection } from '../upstream/endpoint.ts';
+
 import type { ResponseHead } from '../message/response-head.ts';
+import type { Endpoint, PooledConnection } from '../upstream/endpoint.ts';
+import type { Exchange } from './exchange.ts';
 import type { OwnAnswer } from './own-answer.ts';
 
 export interface Downstream {
@@ -29,8 +31,8 @@ export interface Downstream {
 
 export interface UpstreamSide extends PooledConnection {
   readonly endpoint: Endpoint<UpstreamSide>;
-  /** Sends the head and, when `ended`, nothing more. */
-  sendHead(text: string, ended: boolean): void;
+  /** Begins to serve `exchange`: sends the head and, when `ended`, nothing more. */
+  sendHead(exchange: Exchange, text: string, ended: boolean): void;
   sendBody(bytes: Buffer, start: number, end: number): void;
   sendEnd(trailers: string): void;
   sendTunnel(bytes: Buffer, start: number, end: number): void;

@@ -64,8 +64,8 @@ export class Http1ClientConnection implements UpstreamSide, StreamOwner, BodySin
 
   // ── from the exchange ───────────────────────────────────────────────────────────────────────────────────
 
-  sendHead(text: string, ended: boolean): void {
-    const exchange = this.exchange!;
+  sendHead(exchange: Exchange, text: string, ended: boolean): void {
+    this.exchange = exchange;
     this.state = HEAD;
     this.answered = false;
     this.reusable = true;
@@ -114,7 +114,12 @@ export class Http1ClientConnection implements UpstreamSide, StreamOwner, BodySin
   resume(): void {
     this.paused = false;
     this.stream.resume();
-    if (this.state === HEAD || this.state === LENGTH || this.state === CHUNKED || this.state === UNTIL_CLOSE) {
+    if (
+      this.state === HEAD ||
+      this.state === LENGTH ||
+      this.state === CHUNKED ||
+      this.state === UNTIL_CLOSE
+    ) {
       this.#awaitResponse();
     }
   }
@@ -205,7 +210,9 @@ export class Http1ClientConnection implements UpstreamSide, StreamOwner, BodySin
       case CHUNKED:
       case UNTIL_CLOSE:
         counters['limit_hits_total:response_timeout']++;
-        return this.#fail(this.requestSent ? (this.state === HEAD ? 'response-timeout' : 'truncated') : 'send-timeout');
+        return this.#fail(
+          this.requestSent ? (this.state === HEAD ? 'response-timeout' : 'truncated') : 'send-timeout',
+        );
       default:
     }
   }
@@ -231,7 +238,8 @@ export class Http1ClientConnection implements UpstreamSide, StreamOwner, BodySin
     for (;;) {
       const next = parseResponseHead(bytes, i, stop, this.dataplane.config.limits, responseHead);
       if (next < 0) {
-        this.dataplane.stats.counters['limit_hits_total:response_head'] += stop - i >= this.dataplane.config.limits.responseHeadBytes ? 1 : 0;
+        this.dataplane.stats.counters['limit_hits_total:response_head'] +=
+          stop - i >= this.dataplane.config.limits.responseHeadBytes ? 1 : 0;
         return this.#fail('bad-response');
       }
       if (next === 0) {
@@ -402,4 +410,3 @@ export function connectHttp1(
 ): UpstreamSide {
   return new Http1ClientConnection(dataplane, endpoint, exchange);
 }
-

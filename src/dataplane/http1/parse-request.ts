@@ -1,4 +1,6 @@
 /** HTTP/1.x request heads (RFC 9112 3, RFC 9110 7.2). Hot path. */
+
+import { isAuthority } from '../message/authority.ts';
 import {
   CONNECTION,
   CONTENT_LENGTH,
@@ -8,11 +10,17 @@ import {
   TRANSFER_ENCODING,
   UPGRADE,
 } from '../message/field-names.ts';
-import { isAuthority } from '../message/authority.ts';
 import { latin1 } from '../message/latin1.ts';
 import type { RequestHead } from '../message/request-head.ts';
 import { isToken, TARGET, TOKEN } from './grammar.ts';
-import { type ConnectionOptions, parseContentLength, parseFields, readConnection, TOO_MANY, withoutProtected } from './parse-fields.ts';
+import {
+  type ConnectionOptions,
+  parseContentLength,
+  parseFields,
+  readConnection,
+  TOO_MANY,
+  withoutProtected,
+} from './parse-fields.ts';
 
 export interface RequestLimits {
   readonly requestLineBytes: number;
@@ -107,7 +115,10 @@ function parseVersion(bytes: Uint8Array, i: number, end: number): number {
     // Refuse early what can no longer become a version.
     for (let k = 0; k < have; k++) {
       const c = bytes[i + k]!;
-      if (k < 5 ? c !== HTTP_SLASH[k] : k === 6 ? c !== 46 : k === 8 ? c !== 13 : k !== 9 && (c < 48 || c > 57)) return -400;
+      if (
+        k < 5 ? c !== HTTP_SLASH[k] : k === 6 ? c !== 46 : k === 8 ? c !== 13 : k !== 9 && (c < 48 || c > 57)
+      )
+        return -400;
     }
     return VERSION_INCOMPLETE;
   }

@@ -1,14 +1,15 @@
 /** HTTP/1.x response heads (RFC 9112 4), as strictly as requests: a backend can be hostile too. Hot path. */
-import {
-  CONNECTION,
-  CONTENT_LENGTH,
-  TRANSFER_ENCODING,
-  UPGRADE,
-} from '../message/field-names.ts';
+import { CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE } from '../message/field-names.ts';
 import { latin1 } from '../message/latin1.ts';
 import type { ResponseHead } from '../message/response-head.ts';
 import { VALUE } from './grammar.ts';
-import { type ConnectionOptions, parseContentLength, parseFields, readConnection, withoutProtected } from './parse-fields.ts';
+import {
+  type ConnectionOptions,
+  parseContentLength,
+  parseFields,
+  readConnection,
+  withoutProtected,
+} from './parse-fields.ts';
 
 export interface ResponseLimits {
   readonly responseHeadBytes: number;
@@ -60,7 +61,10 @@ export function parseResponseHead(
   fields.text = text;
   head.status = status;
   head.minorVersion = minor === 0 ? 0 : 1;
-  head.reason = status === 200 && reasonEnd - reasonStart === 2 ? 'OK' : text.slice(reasonStart - start, reasonEnd - start);
+  head.reason =
+    status === 200 && reasonEnd - reasonStart === 2
+      ? 'OK'
+      : text.slice(reasonStart - start, reasonEnd - start);
   return interpret(head) ? next : -1;
 }
 
@@ -89,7 +93,8 @@ function interpret(head: ResponseHead): boolean {
         break;
       }
       case TRANSFER_ENCODING:
-        if (head.chunked || head.minorVersion === 0 || fields.value(i).toLowerCase() !== 'chunked') return false;
+        if (head.chunked || head.minorVersion === 0 || fields.value(i).toLowerCase() !== 'chunked')
+          return false;
         head.chunked = true;
         break;
       case CONNECTION:

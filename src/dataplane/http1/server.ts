@@ -123,7 +123,8 @@ export class Http1ServerConnection implements StreamOwner, Downstream, BodySink,
     // A head that dribbles in is looked at again only when a line may have ended, or became too long.
     const line = bytes.indexOf(10, start);
     const mayParse = line >= 0 && line < end;
-    if (mayParse || this.stashed > this.listener.dataplane.config.limits.requestLineBytes) this.#consumeStash();
+    if (mayParse || this.stashed > this.listener.dataplane.config.limits.requestLineBytes)
+      this.#consumeStash();
   }
 
   #consumeStash(): void {
@@ -633,7 +634,8 @@ export class Http1ServerConnection implements StreamOwner, Downstream, BodySink,
   drain(): void {
     this.keep = false;
     const { dataplane } = this.listener;
-    if (this.reading === HEAD && this.stashed === 0) dataplane.wheel.set(this, dataplane.config.timeouts.drainIdle);
+    if (this.reading === HEAD && this.stashed === 0)
+      dataplane.wheel.set(this, dataplane.config.timeouts.drainIdle);
   }
 
   #connectionLine(): string {
@@ -643,7 +645,13 @@ export class Http1ServerConnection implements StreamOwner, Downstream, BodySink,
 
   #makePeer(): Peer {
     const { dataplane, scheme, port } = this.listener;
-    return makePeer(this.stream.remoteAddress, scheme, port, dataplane.trusted, dataplane.config.sendForwarded);
+    return makePeer(
+      this.stream.remoteAddress,
+      scheme,
+      port,
+      dataplane.trusted,
+      dataplane.config.sendForwarded,
+    );
   }
 }
 

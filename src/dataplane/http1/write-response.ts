@@ -27,7 +27,12 @@ export const CONNECTION_CLOSE = 'Connection: close\r\n';
 export const CONNECTION_KEEP_ALIVE = 'Connection: keep-alive\r\n';
 
 /** The head of a forwarded response, up to and including the empty line. `serverLine` stands in for a missing Server. */
-export function forwardedResponse(head: ResponseHead, framing: number, connection: string, serverLine: string): string {
+export function forwardedResponse(
+  head: ResponseHead,
+  framing: number,
+  connection: string,
+  serverLine: string,
+): string {
   const fields = head.fields;
   let out = statusLine(head) + fields.copyExcept(NOT_COPIED_IN_RESPONSE, head.listed);
   if (serverLine !== '' && fields.indexOf(SERVER) < 0) out += serverLine;

@@ -53,7 +53,10 @@ export class FieldBlock {
   /** Value of the first line with this lower-case name, which need not be one with a number. */
   lookup(lowerName: string): string {
     for (let i = 0; i < this.count; i++) {
-      if (this.nameEnd[i]! - this.nameStart[i]! === lowerName.length && this.name(i).toLowerCase() === lowerName) {
+      if (
+        this.nameEnd[i]! - this.nameStart[i]! === lowerName.length &&
+        this.name(i).toLowerCase() === lowerName
+      ) {
         return this.value(i);
       }
     }
