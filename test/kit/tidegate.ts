@@ -57,13 +57,14 @@ export async function startTidegate(scope: Scope, options: StartOptions): Promis
   const killAtExit = () => child.kill('SIGKILL');
   process.once('exit', killAtExit);
   const exited = once(child, 'exit').then(([code, signal]) => ({ code, signal }));
+  const output = new ProgramOutput(child.stdout!, child.stderr!);
   scope.after(async () => {
     process.off('exit', killAtExit);
+    const diedAlone = child.exitCode !== null && !output.endExpected;
     child.kill('SIGKILL');
     await exited;
+    if (diedAlone) throw new Error(`the program ended by itself\n${output.tail()}`);
   });
-
-  const output = new ProgramOutput(child.stdout!, child.stderr!);
   void exited.then(({ code, signal }) => output.fail(`the program ended with ${code ?? signal}`));
   const ready = await output.line('the ready line', (line) => line.event === 'ready');
   const { http, admin } = ready.addresses ?? {};
@@ -132,7 +133,10 @@ function observe(
       if (kib === undefined) throw new Error('no VmRSS');
       return Number(kib) * 1024;
     },
-    signal: (signal) => void child.kill(signal),
+    signal: (signal) => {
+      output.endExpected = true;
+      child.kill(signal);
+    },
     exit: (ms = DEADLINE_MS) => within(exited, 'the program to end', ms),
   };
 }
@@ -146,6 +150,8 @@ function portOf(addresses: readonly string[] | undefined): number {
 /** Collects what the program prints. */
 class ProgramOutput {
   readonly lines: LogLine[] = [];
+  /** Whether the test told the program to end. */
+  endExpected = false;
   /** Lines that are not JSON, and everything of stderr. */
   readonly #other: string[] = [];
   readonly #watchers = new Set<() => void>();
@@ -161,12 +167,12 @@ class ProgramOutput {
     const watch = () => {
       const found = this.lines.find(match);
       if (found) resolve(found);
-      else if (this.#failure !== null) reject(new Error(`${this.#failure} before ${what}\n${this.#tail()}`));
+      else if (this.#failure !== null) reject(new Error(`${this.#failure} before ${what}\n${this.tail()}`));
     };
     this.#watchers.add(watch);
     watch();
     try {
-      return await within(promise, () => `${what}\n${this.#tail()}`);
+      return await within(promise, () => `${what}\n${this.tail()}`);
     } finally {
       this.#watchers.delete(watch);
     }
@@ -191,7 +197,7 @@ class ProgramOutput {
     for (const watch of this.#watchers) watch();
   }
 
-  #tail(): string {
+  tail(): string {
     return [...this.lines.slice(-10).map((line) => JSON.stringify(line)), ...this.#other.slice(-20)].join(
       '\n',
     );
