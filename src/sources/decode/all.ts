@@ -1,0 +1,89 @@
+/** The list of kinds that are understood, and the way from a JSON value to records of the model. */
+import type { FilePosition, ObjectRef } from '../../model/problem.ts';
+import type { AnyObject } from '../../model/snapshot.ts';
+import { decodeConfigMap } from './config-map.ts';
+import { decodeEndpointSlice } from './endpoint-slice.ts';
+import { decodeEndpoints } from './endpoints.ts';
+import { Field, type Issue, isObject } from './field.ts';
+import { decodeIngress } from './ingress.ts';
+import { decodeIngressClass } from './ingress-class.ts';
+import { identify, type Scope } from './meta.ts';
+import { decodeNamespace } from './namespace.ts';
+import { decodeSecret } from './secret.ts';
+import { decodeService } from './service.ts';
+
+interface KindDecoder {
+  /** The group, '' for core, and version that are understood. */
+  readonly group: string;
+  readonly version: string;
+  /** Groups the kind was served from in the past. Other groups have kinds of the same name that are not ours. */
+  readonly formerGroups: readonly string[];
+  readonly scope: Scope;
+  decode(object: Field, position: FilePosition | null): AnyObject | readonly AnyObject[];
+}
+
+const NETWORKING = 'networking.k8s.io';
+const CORE = { group: '', version: 'v1', formerGroups: [], scope: 'namespaced' } as const;
+
+const DECODERS: ReadonlyMap<string, KindDecoder> = new Map<string, KindDecoder>([
+  ['Ingress', { ...CORE, group: NETWORKING, formerGroups: ['extensions'], decode: decodeIngress }],
+  ['IngressClass', { ...CORE, group: NETWORKING, scope: 'cluster', decode: decodeIngressClass }],
+  ['Service', { ...CORE, decode: decodeService }],
+  ['EndpointSlice', { ...CORE, group: 'discovery.k8s.io', decode: decodeEndpointSlice }],
+  ['Endpoints', { ...CORE, decode: decodeEndpoints }],
+  ['Secret', { ...CORE, decode: decodeSecret }],
+  ['ConfigMap', { ...CORE, decode: decodeConfigMap }],
+  ['Namespace', { ...CORE, scope: 'cluster', decode: decodeNamespace }],
+]);
+
+export type Decoded =
+  /** A kind that nothing here uses. */
+  | { readonly kind: 'ignored' }
+  /** Usually one record; an Endpoints object gives one per slice it stands for. */
+  | { readonly kind: 'decoded'; readonly object: ObjectRef; readonly records: readonly AnyObject[] }
+  /** `object` is null when not even its name can be read. */
+  | { readonly kind: 'invalid'; readonly object: ObjectRef | null; readonly issues: readonly Issue[] }
+  /** Not a Kubernetes object at all. */
+  | { readonly kind: 'foreign'; readonly message: string };
+
+/** Decodes one API object from JSON of any shape. Never throws. */
+export function decodeObject(value: unknown, position: FilePosition | null): Decoded {
+  if (!isObject(value)) return { kind: 'foreign', message: 'is not a Kubernetes object: it must be a map' };
+  const kind = Object.hasOwn(value, 'kind') ? value['kind'] : undefined;
+  if (typeof kind !== 'string' || kind === '') {
+    return { kind: 'foreign', message: 'is not a Kubernetes object: it has no kind' };
+  }
+  const decoder = DECODERS.get(kind);
+  if (decoder === undefined) return { kind: 'ignored' };
+
+  const object = identify(value, decoder.scope);
+  switch (judgeVersion(value['apiVersion'], decoder)) {
+    case 'foreign':
+      return { kind: 'ignored' };
+    case 'unsupported': {
+      const issues: Issue[] = [];
+      new Field(value['apiVersion'], issues, 'apiVersion').mustBe(`${apiVersion(decoder)} for kind ${kind}`);
+      return { kind: 'invalid', object, issues };
+    }
+    case 'supported':
+      break;
+  }
+
+  const issues: Issue[] = [];
+  const result = decoder.decode(new Field(value, issues), position);
+  if (issues.length > 0 || object === null) return { kind: 'invalid', object, issues };
+  return { kind: 'decoded', object, records: Array.isArray(result) ? result : [result] };
+}
+
+/** How the API names the version a decoder understands: `v1`, `networking.k8s.io/v1`. */
+function apiVersion({ group, version }: KindDecoder): string {
+  return group === '' ? version : `${group}/${version}`;
+}
+
+function judgeVersion(given: unknown, decoder: KindDecoder): 'supported' | 'unsupported' | 'foreign' {
+  if (typeof given !== 'string') return 'unsupported';
+  if (given === apiVersion(decoder)) return 'supported';
+  const slash = given.indexOf('/');
+  const group = slash === -1 ? '' : given.slice(0, slash);
+  return group === decoder.group || decoder.formerGroups.includes(group) ? 'unsupported' : 'foreign';
+}

@@ -1,0 +1,26 @@
+import { isObject } from './field.ts';
+
+/** Lists inside lists: kubectl makes one level, hostile input any number. */
+const MAX_DEPTH = 4;
+
+/**
+ * The objects of a document: its items when it is a `List` or a `<Kind>List`, else itself. Items of a typed list
+ * that do not say their kind (the API server leaves it out) get it from the list.
+ */
+export function* expandLists(value: unknown, depth = 0): Generator<unknown> {
+  if (depth >= MAX_DEPTH || !isObject(value) || !isListKind(value['kind']) || !Array.isArray(value['items'])) {
+    yield value;
+    return;
+  }
+  const itemKind = value['kind'].slice(0, -'List'.length);
+  for (const item of value['items']) {
+    const needsKind = itemKind !== '' && isObject(item) && item['kind'] === undefined;
+    // The item itself stays the prototype's own object where it can: its position is looked up by identity.
+    if (needsKind) Object.assign(item, { apiVersion: item['apiVersion'] ?? value['apiVersion'], kind: itemKind });
+    yield* expandLists(item, depth + 1);
+  }
+}
+
+function isListKind(kind: unknown): kind is string {
+  return typeof kind === 'string' && kind.endsWith('List');
+}
