@@ -75,9 +75,16 @@ export interface IngressPath {
 
 export type IngressBackend =
   | { readonly kind: 'service'; readonly name: string; readonly port: PortRef }
-  | { readonly kind: 'resource'; readonly apiGroup: string; readonly resource: string; readonly name: string };
+  | {
+      readonly kind: 'resource';
+      readonly apiGroup: string;
+      readonly resource: string;
+      readonly name: string;
+    };
 
-export type PortRef = { readonly kind: 'number'; readonly number: number } | { readonly kind: 'name'; readonly name: string };
+export type PortRef =
+  | { readonly kind: 'number'; readonly number: number }
+  | { readonly kind: 'name'; readonly name: string };
 
 export interface IngressTls {
   readonly hosts: readonly string[];

@@ -90,10 +90,15 @@ export function diffTables(from: RoutingTable, to: RoutingTable, chunkRoutes: nu
 }
 
 /** The patches of one host; more than one when a single message would be too large. */
-function* diffHost(before: HostTable | undefined, after: HostTable, chunkRoutes: number): Generator<HostPatch> {
+function* diffHost(
+  before: HostTable | undefined,
+  after: HostTable,
+  chunkRoutes: number,
+): Generator<HostPatch> {
   const previousFallback = before?.fallback ?? null;
   let fallback: string | null | undefined;
-  if (after.fallback !== previousFallback) fallback = after.fallback === null ? null : routeText(after.fallback);
+  if (after.fallback !== previousFallback)
+    fallback = after.fallback === null ? null : routeText(after.fallback);
   let set: string[] = [];
   let removed: PathKey[] = [];
   let pending = before === undefined || fallback !== undefined;

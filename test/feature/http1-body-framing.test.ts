@@ -86,7 +86,7 @@ describe('a chunked body breaks off', () => {
     ['at data ended by two other bytes', '5\r\nhelloXX0\r\n\r\n'],
     ['at data without an end', '5\r\nhello0\r\n\r\n'],
     ['at an extra empty line', '5\r\nhello\r\n\r\n0\r\n\r\n'],
-    ['at a last chunk without its line end', '0\r\nXX'],
+    ['at a last chunk without its line end', '0\r\nXX\r\n\r\n'],
     ['at an end of LF', '5\r\nhello\r\n0\r\n\n'],
     ['at a last line ended by LF', '5\r\nhello\r\n0\n\r\n'],
     ['at an extension with CR', '5;a\rb\r\nhello\r\n0\r\n\r\n'],

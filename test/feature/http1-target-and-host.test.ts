@@ -156,7 +156,6 @@ describe('the path', () => {
     ['/./admin', '/admin'],
     ['/x/%2e%2E/admin/y', '/admin/y'],
     ['/x/.%2e/admin?q=..', '/admin?q=..'],
-    ['/../../admin', '/admin'],
   ];
   for (const [target, forwarded] of toAdmin) {
     test(`${target} is matched as /admin and forwarded as ${forwarded}`, async () => {
@@ -172,7 +171,6 @@ describe('the path', () => {
     ['/admin/../x/./y', '/x/y'],
     ['/x/y/..', '/x/'],
     ['/x/.', '/x/'],
-    ['/..', '/'],
     ['/administrator', '/administrator'],
     ['/ADMIN', '/ADMIN'],
     ['/x%2F..%2Fadmin', '/x%2F..%2Fadmin'],
@@ -190,7 +188,16 @@ describe('the path', () => {
     });
   }
 
-  for (const target of ['/%00', '/a%00b', '/admin%00.txt']) {
+  // Nothing good climbs above the root; nginx refuses it as well.
+  for (const target of [
+    '/..',
+    '/../admin',
+    '/x/../../admin',
+    '/%2e%2e/admin',
+    '/%00',
+    '/a%00b',
+    '/admin%00.txt',
+  ]) {
     test(`${target} is refused`, () => fixture.refuses(withHost('h', target), 400));
   }
 });

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { fieldValue, show, statusOf } from '../kit/http-message.ts';
-import { startHttp1Fixture } from '../kit/http1-fixture.ts';
+import { assertOwnAnswer, OK, startHttp1Fixture } from '../kit/http1-fixture.ts';
 import { answer } from '../kit/raw-backend.ts';
 
 const fixture = await startHttp1Fixture(
@@ -54,7 +54,6 @@ describe('a request within the limit is served, one above it refused', () => {
       ['bytes of the request line', line, 1024, 414],
       ['bytes of the head', headOf, 2048, 431],
       ['fields', fieldsOf, 20, 431],
-      ['bytes of a body with a length', bodyOf, 1000, 413],
     ];
   for (const [what, request, limit, status] of limits) {
     for (const size of [limit - 1, limit]) {
@@ -63,7 +62,7 @@ describe('a request within the limit is served, one above it refused', () => {
       });
     }
     test(`${limit + 1} ${what}: ${status}`, () => fixture.refuses(request(limit + 1), status));
-    test(`far more ${what}: ${status}`, () => fixture.refusesLong(request(60_000), status));
+    test(`far more ${what}: ${status}`, () => fixture.refusesLong(request(limit * 5), status));
   }
 
   test('a request line without an end is refused before it ends', () =>
@@ -71,20 +70,53 @@ describe('a request within the limit is served, one above it refused', () => {
   test('a method without an end is refused', () => fixture.refusesLong(pad(20_000), 400, 414, 501));
   test('a field without an end is refused before it ends', () =>
     fixture.refusesLong(`GET / HTTP/1.1\r\nHost: h\r\nX: ${pad(20_000)}`, 431));
-  test('a length above the limit is refused before the body comes', () =>
-    fixture.refuses('POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1001\r\n\r\n', 413));
 });
 
-describe('a chunked body within the limit is served, one above it broken off', () => {
+describe('a body above the limit gets 413, and no whole request reaches the backend', () => {
+  const refused: readonly [what: string, request: string][] = [
+    ['by one byte, with a length', bodyOf(1001)],
+    ['by far, with a length', bodyOf(60_000)],
+    ['by its length alone, before it comes', bodyOf(1001).slice(0, -1001)],
+    ['by one byte, in chunks', chunksOf(1001)],
+    ['by far, in chunks', chunksOf(60_000)],
+  ];
+  for (const [what, request] of refused) {
+    test(what, async () => {
+      const before = fixture.backend.requests.length;
+      const mark = fixture.backend.mark();
+      const client = await fixture.connect();
+      client.send(request);
+      const response = await client.response();
+      assertOwnAnswer(response, [413]);
+      for (const { connection } of fixture.backend.since(mark)) await connection.ended();
+      assert.equal(fixture.backend.requests.length, before);
+    });
+  }
+  test('and the connection is closed, or read to the end of the body and usable', async () => {
+    fixture.backend.behaviour = OK;
+    const client = await fixture.connect();
+    client.send(bodyOf(1001) + head(''));
+    assert.equal(statusOf(await client.response()), 413);
+    const next = await Promise.race([client.response().catch(() => null), client.ended()]);
+    if (next !== null && typeof next === 'object') assert.equal(statusOf(next), 200);
+  });
+  for (const size of [999, 1000]) {
+    test(`but not at ${size} bytes`, async () => {
+      assert.equal(statusOf((await fixture.forward(bodyOf(size))).response), 200);
+      assert.equal(statusOf((await fixture.forward(chunksOf(size))).response), 200);
+    });
+  }
+});
+
+describe('a chunked message within the limit is served, one above it broken off', () => {
   const limits: readonly [
     what: string,
     request: (size: number) => string,
     limit: number,
     statuses: number[],
   ][] = [
-    ['bytes', chunksOf, 1000, [413]],
     ['bytes of extensions', extensionOf, 256, [400, 413]],
-    ['trailer fields', trailersOf, 4, [400, 431]],
+    ['trailer fields', trailersOf, 4, [400, 413, 431]],
   ];
   for (const [what, request, limit, statuses] of limits) {
     for (const size of [limit - 1, limit]) {
@@ -102,9 +134,9 @@ describe('a chunked body within the limit is served, one above it broken off', (
   test('a chunk size without an end is refused before it ends', () =>
     fixture.breaksOff(chunked('0'.repeat(2000)), 400));
   test('trailers of too many bytes are refused', () =>
-    fixture.breaksOff(chunked(`0\r\nX: ${pad(300)}\r\n\r\n`), 400, 431));
+    fixture.breaksOff(chunked(`0\r\nX: ${pad(300)}\r\n\r\n`), 400, 413, 431));
   test('a trailer without an end is refused before it ends', () =>
-    fixture.breaksOff(chunked(`0\r\nX: ${pad(2000)}`), 400, 431));
+    fixture.breaksOff(chunked(`0\r\nX: ${pad(2000)}`), 400, 413, 431));
 });
 
 describe('a response', () => {
@@ -139,6 +171,7 @@ describe('a response', () => {
 
 describe('connections and requests', () => {
   test('a connection is closed politely after its last request', async () => {
+    fixture.backend.behaviour = OK;
     const client = await fixture.connect();
     for (let round = 1; round <= 5; round++) {
       client.send(head(''));
