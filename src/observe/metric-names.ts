@@ -68,15 +68,22 @@ export const WORKER_METRICS: readonly MetricDoc[] = [
   counter('connections_refused_total', [], 'Client connections closed at once because there were too many.'),
   gauge('connections', [], 'Client connections open now.'),
   gauge('requests', [], 'Requests in flight.'),
+  gauge('tunnels', [], 'Tunnels open now.'),
   counter('limit_hits_total', ['limit'], 'Requests or connections ended by a limit or a timeout.'),
   counter('upgrades_total', [], 'Connections that became tunnels, such as WebSockets.'),
+  gauge('upstream_connections', [], 'Connections to endpoints open now.'),
+  gauge('upstream_idle_connections', [], 'Those of them that wait for a request.'),
   counter('upstream_connections_total', [], 'Connections opened to endpoints.'),
   counter('upstream_connection_failures_total', [], 'Connections to endpoints that could not be opened.'),
   counter('upstream_retries_total', [], 'Further attempts after a failed one.'),
   counter('upstream_ejections_total', [], 'Endpoints taken out for a while because they failed.'),
   counter('internal_errors_total', [], 'Requests that ended with an error of our own: each is a bug.'),
   counter('access_log_lines_total', [], 'Lines of the access log.'),
-  gauge('worker_event_loop_lag_seconds', ['worker'], 'How late the worker comes to its timers.'),
+  gauge(
+    'worker_event_loop_lag_seconds',
+    ['worker'],
+    'Latest that a timer of the worker was since the report before.',
+  ),
 ];
 
 function counter(name: string, labels: readonly string[], help: string): MetricDoc {
