@@ -1,9 +1,9 @@
 /** Wiring only: the command line → a command. */
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { addSettingsFlags, givenFlags } from './settings/command-line.ts';
 import { OPTION_GROUPS, type OptionGroup } from './settings/options.ts';
 import { type Loaded, loadCommonSettings, loadSettings } from './settings/settings.ts';
+import { version } from './settings/version.ts';
 
 /** Exit codes: 0 success, 1 the command found or met an error, 2 it was called wrongly. */
 const USAGE_ERROR = 2;
@@ -84,11 +84,6 @@ function program(): Command {
 
 function collect(value: string, previous: readonly string[]): string[] {
   return [...previous, value];
-}
-
-function version(): string {
-  const file = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(file) as { version: string }).version;
 }
 
 function settingsOrExit<T>(loaded: Loaded<T>): T {

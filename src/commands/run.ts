@@ -11,10 +11,10 @@ import type { Snapshot } from '../model/snapshot.ts';
 import { type LogOutput, openLog } from '../observe/log.ts';
 import { Metrics } from '../observe/metrics.ts';
 import type { Settings } from '../settings/settings.ts';
+import { version } from '../settings/version.ts';
 import { manifestsSource } from '../sources/manifests/manifests.ts';
 import type { Source } from '../sources/source.ts';
 import { createTranslator } from '../translate/translate.ts';
-import { version } from '../version.ts';
 import { translateOptions } from './translate-options.ts';
 
 /** What a running Tidegate offers to whoever started it inside a process. */

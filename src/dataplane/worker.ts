@@ -1,6 +1,5 @@
 /** The entry of a data-plane worker thread: owns listeners and connections, receives tables, swaps, drains. */
 import { parentPort, workerData } from 'node:worker_threads';
-import type { PatchChunk } from '../model/table-patch.ts';
 import { AccessLog } from './access-log.ts';
 import type { DataplaneConfig } from './config.ts';
 import type { Dataplane } from './exchange/dataplane.ts';
@@ -29,6 +28,7 @@ const stats = new Stats();
 const wheel = new TimerWheel(() => performance.now());
 const upstreams = new Upstreams(wheel);
 const table = new LiveTable<LiveRoute>({
+  hasUpstream: (key) => upstreams.get(key) !== undefined,
   compile: (route) => compileRoute(route, upstreams, stats),
   setUpstream: (upstream) => upstreams.set(upstream),
   removeUpstream: (key) => upstreams.remove(key),
@@ -51,7 +51,6 @@ const dataplane: Dataplane = {
 
 const connections = new Set<Http1ServerConnection>();
 const listeners: Listener[] = [];
-let staged: PatchChunk[] = [];
 
 /** An error of ours: the connection it happened on was reset, the others go on. */
 function fault(error: unknown): void {
@@ -99,9 +98,8 @@ async function listen(): Promise<void> {
 
 function commit(generation: number): void {
   const began = performance.now();
-  table.apply(staged, generation);
+  table.commit(generation);
   upstreams.sweep();
-  staged = [];
   post({ kind: 'applied', generation, pauseMs: performance.now() - began });
 }
 
@@ -134,7 +132,7 @@ function drain(): void {
 port.on('message', (message: ToWorker) => {
   switch (message.kind) {
     case 'stage':
-      staged.push(message.chunk);
+      table.stage(message.chunk);
       return post({ kind: 'staged' });
     case 'commit':
       return commit(message.generation);

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Hostname, PathKey, UpstreamKey } from '../../model/keys.ts';
 import { EMPTY_TABLE, type Route, type RoutingTable, type Upstream } from '../../model/routing-table.ts';
-import { diffTables } from '../../model/table-patch.ts';
+import { diffTables, type PatchChunk } from '../../model/table-patch.ts';
 import { matchLinear } from './linear.ts';
 import { LiveTable } from './table.ts';
 
@@ -12,6 +12,11 @@ interface Compiled {
 }
 
 /** A live table that records what it tells its owner. */
+function applyAll(live: LiveTable<Compiled>, chunks: readonly PatchChunk[], generation: number): void {
+  for (const chunk of chunks) live.stage(chunk);
+  live.commit(generation);
+}
+
 function liveTable(): {
   live: LiveTable<Compiled>;
   compiled: string[];
@@ -22,6 +27,7 @@ function liveTable(): {
   const upstreams = new Map<UpstreamKey, Upstream>();
   const log: string[] = [];
   const live = new LiveTable<Compiled>({
+    hasUpstream: (key) => upstreams.has(key),
     compile: (route) => {
       compiled.push(`${route.host}${route.path}`);
       return { route };
@@ -73,7 +79,7 @@ function table(hosts: Record<string, readonly string[]>, upstreams: readonly Ups
 
 function loaded(target: RoutingTable): ReturnType<typeof liveTable> {
   const made = liveTable();
-  made.live.apply(diffTables(EMPTY_TABLE, target, 100), target.generation);
+  applyAll(made.live, diffTables(EMPTY_TABLE, target, 100), target.generation);
   return made;
 }
 
@@ -139,7 +145,7 @@ test('a route is parsed and compiled at its first match, and again only when it 
   assert.deepEqual(compiled, ['a.test^/one']);
 
   const same = table({ 'a.test': ['^/one', '^/two'] });
-  live.apply(diffTables(before, same, 100), 2);
+  applyAll(live, diffTables(before, same, 100), 2);
   assert.equal(live.match('a.test', '/one'), first, 'equal text keeps what was compiled');
   assert.equal(live.generation, 2);
 });
@@ -148,7 +154,7 @@ test('upstreams come before the routes that use them and go after them', () => {
   const a = table({ 'a.test': ['^'] }, [upstream('old', '10.0.0.1')]);
   const b = table({ 'b.test': ['^'] }, [upstream('new', '10.0.0.2')]);
   const { live, log } = loaded(a);
-  live.apply(diffTables(a, b, 1), 2);
+  applyAll(live, diffTables(a, b, 1), 2);
   assert.deepEqual(log, ['set old', 'set new', 'remove old']);
   assert.equal(live.match('a.test', '/'), null);
 });
@@ -213,11 +219,11 @@ test('a patched table answers as one that was loaded whole', () => {
   fc.assert(
     fc.property(anyTable, anyTable, fc.integer({ min: 1, max: 4 }), requests, (a, b, chunk, asked) => {
       const patched = loaded(a);
-      patched.live.apply(diffTables(a, b, chunk), 2);
+      applyAll(patched.live, diffTables(a, b, chunk), 2);
       for (const [host, path] of asked) {
         assert.deepEqual(patched.live.match(host, path)?.route ?? null, matchLinear(b, host, path));
       }
-      patched.live.apply(diffTables(b, a, chunk), 3);
+      applyAll(patched.live, diffTables(b, a, chunk), 3);
       for (const [host, path] of asked) {
         assert.deepEqual(patched.live.match(host, path)?.route ?? null, matchLinear(a, host, path));
       }

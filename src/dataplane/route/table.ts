@@ -8,6 +8,7 @@ import type { HostPatch, PatchChunk } from '../../model/table-patch.ts';
 
 /** What the owner of the table does with its contents. */
 export interface LiveTableOwner<T extends object> {
+  hasUpstream(key: UpstreamKey): boolean;
   /** Called once per route, when the first request for it arrives; its result is what `match` gives from then on. */
   compile(route: Route): T;
   /** A new upstream, or a changed one of the same key. Comes before any route that uses it. */
@@ -31,6 +32,20 @@ interface LiveHost<T> {
   fallback: Slot<T> | null;
 }
 
+/** What was received of the next table. */
+interface Staged<T> {
+  /** Hosts that are not live yet, built as far as they were received. */
+  readonly hosts: Map<Hostname, LiveHost<T>>;
+  readonly patches: HostPatch[];
+  readonly removedHosts: Hostname[];
+  readonly upstreams: Upstream[];
+  readonly removedUpstreams: UpstreamKey[];
+}
+
+function emptyStage<T>(): Staged<T> {
+  return { hosts: new Map(), patches: [], removedHosts: [], upstreams: [], removedUpstreams: [] };
+}
+
 const SLASH = 47;
 const EXACT = 61; // `=`, see exactPath
 
@@ -40,6 +55,7 @@ export class LiveTable<T extends object> {
   /** By what follows the `*`: `.example.com`. */
   readonly #wildcardHosts = new Map<string, LiveHost<T>>();
   #anyHost: LiveHost<T> | null = null;
+  #staged: Staged<T> = emptyStage();
   #generation = 0;
 
   constructor(owner: LiveTableOwner<T>) {
@@ -51,14 +67,32 @@ export class LiveTable<T extends object> {
     return this.#generation;
   }
 
-  /** Takes all the chunks of one `diffTables`, in their order, and makes them live in one step. */
-  apply(chunks: readonly PatchChunk[], generation: number): void {
-    for (const chunk of chunks) for (const upstream of chunk.upstreams) this.#owner.setUpstream(upstream);
-    for (const chunk of chunks) {
-      for (const patch of chunk.hosts) patchHost(this.#hostForPatch(patch.host), patch);
-      for (const host of chunk.removedHosts) this.#removeHost(host);
+  /**
+   * Takes one chunk of a `diffTables`. What is new and not yet reachable (hosts, upstreams) is built right
+   * away, so that `commit` has little left to do; what changes something live waits for it.
+   */
+  stage(chunk: PatchChunk): void {
+    for (const upstream of chunk.upstreams) {
+      if (this.#owner.hasUpstream(upstream.key)) this.#staged.upstreams.push(upstream);
+      else this.#owner.setUpstream(upstream);
     }
-    for (const chunk of chunks) for (const key of chunk.removedUpstreams) this.#owner.removeUpstream(key);
+    for (const patch of chunk.hosts) {
+      if (this.#liveHost(patch.host) !== null) this.#staged.patches.push(patch);
+      else patchHost(this.#stagedHost(patch.host), patch);
+    }
+    for (const host of chunk.removedHosts) this.#staged.removedHosts.push(host);
+    for (const key of chunk.removedUpstreams) this.#staged.removedUpstreams.push(key);
+  }
+
+  /** Makes all that was staged live in one step. */
+  commit(generation: number): void {
+    const staged = this.#staged;
+    this.#staged = emptyStage();
+    for (const upstream of staged.upstreams) this.#owner.setUpstream(upstream);
+    for (const [host, built] of staged.hosts) this.#addHost(host, built);
+    for (const patch of staged.patches) patchHost(this.#liveHost(patch.host)!, patch);
+    for (const host of staged.removedHosts) this.#removeHost(host);
+    for (const key of staged.removedUpstreams) this.#owner.removeUpstream(key);
     this.#generation = generation;
   }
 
@@ -85,20 +119,25 @@ export class LiveTable<T extends object> {
     return dot > 0 ? this.#wildcardHosts.get(host.slice(dot)) : undefined;
   }
 
-  #hostForPatch(host: Hostname): LiveHost<T> {
-    if (host === '') {
-      this.#anyHost ??= emptyHost();
-      return this.#anyHost;
-    }
-    const wildcard = host.startsWith('*.');
-    const hosts = wildcard ? this.#wildcardHosts : this.#exactHosts;
-    const key = wildcard ? host.slice(1) : host;
-    let found = hosts.get(key);
+  #liveHost(host: Hostname): LiveHost<T> | null {
+    if (host === '') return this.#anyHost;
+    const found = host.startsWith('*.') ? this.#wildcardHosts.get(host.slice(1)) : this.#exactHosts.get(host);
+    return found ?? null;
+  }
+
+  #stagedHost(host: Hostname): LiveHost<T> {
+    let found = this.#staged.hosts.get(host);
     if (found === undefined) {
       found = emptyHost();
-      hosts.set(key, found);
+      this.#staged.hosts.set(host, found);
     }
     return found;
+  }
+
+  #addHost(host: Hostname, built: LiveHost<T>): void {
+    if (host === '') this.#anyHost = built;
+    else if (host.startsWith('*.')) this.#wildcardHosts.set(host.slice(1), built);
+    else this.#exactHosts.set(host, built);
   }
 
   #removeHost(host: Hostname): void {
