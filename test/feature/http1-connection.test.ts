@@ -249,6 +249,7 @@ describe('pipelined requests', () => {
     assert.ok(written < 32 * MIB, `${written / MIB} MiB were taken`);
     assert.ok(fixture.backend.since(mark).length <= 2, 'at most one request ahead reached the backend');
     client.reset();
+    for (const { connection } of fixture.backend.since(mark)) await connection.ended();
     hold.resolve();
   });
 });

@@ -79,7 +79,7 @@ test('a keep-alive connection that was idle is answered once more and told to go
 
 test('a keep-alive connection that stays idle does not hold up the end', async (t) => {
   const fixture = await startHttp1Fixture(t, {
-    args: ['--timeout-drain-idle', '100ms', '--timeout-drain', '60s'],
+    args: ['--timeout-drain-idle', '100ms', '--drain', '60s'],
   });
   const client = await fixture.connect();
   client.send(GET);
@@ -104,7 +104,7 @@ test('an upload in flight is finished', async (t) => {
 });
 
 test('what still runs at the end of the grace time is cut', async (t) => {
-  const fixture = await startHttp1Fixture(t, { args: ['--timeout-drain', '300ms'] });
+  const fixture = await startHttp1Fixture(t, { args: ['--drain', '300ms'] });
   holdAnswers(fixture);
   const client = await fixture.connect();
   client.send(GET);
@@ -115,7 +115,7 @@ test('what still runs at the end of the grace time is cut', async (t) => {
 });
 
 test('a second signal ends it now', async (t) => {
-  const fixture = await startHttp1Fixture(t, { args: ['--timeout-drain', '600s'] });
+  const fixture = await startHttp1Fixture(t, { args: ['--drain', '600s'] });
   holdAnswers(fixture);
   const client = await fixture.connect();
   client.send(GET);

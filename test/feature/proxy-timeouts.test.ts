@@ -185,21 +185,24 @@ describe('a slow backend', async () => {
     await assert.rejects(client.response(), /the connection ended/);
   });
 
-  test('that does not take the body becomes 504 or 502', async () => {
-    const ended = Promise.withResolvers<void>();
+  test('that does not take the body becomes 504 or 502, and is cut off', async () => {
+    const mark = backend.mark();
+    const responded = Promise.withResolvers<void>();
     backend.behaviour = async (connection) => {
       await connection.head();
       connection.inbox.pause();
-      connection.socket.once('close', () => ended.resolve());
-      await ended.promise;
+      await responded.promise;
     };
     const client = await fixture.connect();
     client.send(`POST / HTTP/1.1\r\nHost: h\r\nContent-Length: ${64 * 1024 * 1024}\r\n\r\n`);
     client.send(Buffer.alloc(64 * 1024 * 1024));
     assert.ok([502, 504].includes(statusOf(await client.response())));
     client.close();
-    for (const { socket } of backend.connections) socket.resume();
-    await ended.promise;
+    responded.resolve();
+    for (const { connection } of backend.since(mark)) {
+      connection.inbox.resume();
+      await connection.ended();
+    }
   });
 
   test('gets its idle connection closed', async () => {
