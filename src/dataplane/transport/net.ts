@@ -6,6 +6,7 @@
  * the look-up at each write.
  */
 import net from 'node:net';
+import { stopHandshakes } from '../../linux/listen-queue.ts';
 import { latin1 } from '../message/latin1.ts';
 import { detachReadBuffer, type ReadBuffer, takeReadBuffer } from './read-buffers.ts';
 import type { ByteStream, Listener, StreamOwner, Transport } from './stream.ts';
@@ -13,6 +14,8 @@ import type { ByteStream, Listener, StreamOwner, Transport } from './stream.ts';
 /** Up to this size a copy into the pending text is cheaper than a write of its own. */
 const COALESCE_BYTES = 8192;
 const BACKLOG = 4096;
+/** What a handshake that has begun gets to finish before its listener closes. */
+const HANDSHAKE_MS = 150;
 
 /**
  * What an outgoing socket reads into while it is not expected to send much. Shared by all of them: bytes from
@@ -285,8 +288,9 @@ async function listen(
     address: bound.address,
     port: bound.port,
     close() {
-      // After a poll, whose accept loop has just emptied the queue; a SO_REUSEPORT queue is reset on close.
-      setImmediate(() => server.close());
+      const { fd } = (server as unknown as { _handle: { fd: number } })._handle;
+      // Closed right after a poll, whose accept loop has just emptied the queue.
+      setTimeout(() => setImmediate(() => server.close()), stopHandshakes(fd) ? HANDSHAKE_MS : 0);
     },
   };
 }
