@@ -1,5 +1,6 @@
 /** Wiring only: the command line → a command. */
 import { Command, CommanderError } from 'commander';
+import { UsageError } from './commands/usage-error.ts';
 import { addSettingsFlags, givenFlags } from './settings/command-line.ts';
 import { OPTION_GROUPS, type OptionGroup } from './settings/options.ts';
 import { type Loaded, loadCommonSettings, loadSettings } from './settings/settings.ts';
@@ -52,7 +53,9 @@ function program(): Command {
     });
   });
 
-  const explain = root.command('explain').description('tell which route would serve a URL, and why');
+  const explain = root
+    .command('explain')
+    .description('tell which route would serve a URL, and why; exit 1 if it would not be forwarded');
   explain
     .argument('<url>', 'like http://shop.example.com/cart; the scheme may be left out')
     .requiredOption('--manifests <DIR>', 'folder of manifests')
@@ -94,14 +97,6 @@ function settingsOrExit<T>(loaded: Loaded<T>): T {
 function outputOrExit(output: string): 'text' | 'json' {
   if (output === 'text' || output === 'json') return output;
   throw new UsageError([`--output: "${output}" is not valid: expected text or json.`]);
-}
-
-class UsageError extends Error {
-  readonly errors: readonly string[];
-  constructor(errors: readonly string[]) {
-    super(errors.join('\n'));
-    this.errors = errors;
-  }
 }
 
 try {

@@ -1,0 +1,178 @@
+/** `tidegate explain URL`: which route would serve a request, and why, as a story for people or as JSON. */
+import type { ListenerConfig } from '../dataplane/config.ts';
+import {
+  type Considered,
+  type ConsideredPath,
+  type Explanation,
+  explainedRequest,
+  explain as explainRequest,
+} from '../dataplane/route/explain.ts';
+import { describeObject, formatProblem } from '../model/problem.ts';
+import { describeService, type Route, type Upstream } from '../model/routing-table.ts';
+import type { CommonSettings } from '../settings/settings.ts';
+import { formatDuration, formatSize } from '../settings/values.ts';
+import { createTranslator } from '../translate/translate.ts';
+import { loadManifests } from './load-manifests.ts';
+import { type Paint, painter, printable, type Terminal } from './terminal.ts';
+import { translateOptions } from './translate-options.ts';
+import { UsageError } from './usage-error.ts';
+
+export interface ExplainRequest {
+  readonly settings: CommonSettings;
+  readonly url: string;
+  /** Folder (or file) of manifests. */
+  readonly manifests: string;
+  readonly method: string;
+  /** `Name: value` each. */
+  readonly headers: readonly string[];
+  readonly output: 'text' | 'json';
+  readonly terminal: Terminal;
+}
+
+/** Prints the explanation; gives the exit code: 0 when the request would be forwarded, else 1. */
+export async function explain(request: ExplainRequest): Promise<number> {
+  const { settings, url, output, terminal } = request;
+  const fields = request.headers.map(parseField);
+  const host = fields.find(({ name }) => name === 'host')?.value ?? null;
+  const asked = explainedRequest(/^https?:\/\//i.test(url) ? url : `http://${url}`, host);
+  if (asked === null)
+    throw new UsageError([`"${url}" is not a URL: expected something like http://shop.example.com/cart.`]);
+
+  const snapshot = await loadManifests([request.manifests]);
+  const { table, problems, externalNames } = createTranslator(translateOptions(settings)).translate(snapshot);
+  const explanation = explainRequest(table, problems, listenersOf(settings), asked);
+  if (output === 'json') {
+    terminal.write(`${JSON.stringify(explanation, null, 2)}\n`);
+  } else {
+    const heading = `${request.method.toUpperCase()} ${asked.scheme}://${asked.authority}${asked.path}`;
+    const paint = painter(terminal, process.env);
+    terminal.write(`${paint('bold', printable(heading))}\n\n${story(explanation, externalNames, paint)}`);
+  }
+  return explanation.outcome.kind === 'forwarded' ? 0 : 1;
+}
+
+function parseField(text: string): { name: string; value: string } {
+  const match = /^([\w!#$%&'*+.^`|~-]+):\s*(.*)$/.exec(text);
+  if (!match)
+    throw new UsageError([
+      `--header: "${text}" is not valid: expected a field like "Host: shop.example.com".`,
+    ]);
+  return { name: match[1]!.toLowerCase(), value: match[2]!.trim() };
+}
+
+function listenersOf({ http }: CommonSettings): ListenerConfig[] {
+  return http === null ? [] : [{ name: 'http', scheme: 'http', ...http }];
+}
+
+/** One part of the story: a word in the margin and the lines beside it. */
+type Part = readonly [margin: string, lines: readonly string[]];
+
+const MARGIN = 10;
+
+function story(explanation: Explanation, unresolved: ReadonlySet<string>, paint: Paint): string {
+  const { listener, host, hosts, outcome, problems } = explanation;
+  const parts: Part[] = [
+    ['Listener', [listenerLine(listener)]],
+    ['Host', [host, ...hosts.map((candidate) => hostLine(candidate, paint))]],
+    ['Path', pathLines(explanation, paint)],
+    ...(outcome.route === null ? [] : routeParts(outcome.route)),
+    ...(outcome.kind === 'forwarded' ? [upstreamPart(outcome.upstream)] : []),
+    ['Problems', problems.map(formatProblem)],
+    ['Result', [resultLine(explanation, paint)]],
+    ['Note', notes(explanation, unresolved)],
+  ];
+  const told = parts.filter(([, lines]) => lines.length > 0).map((part) => partText(part, paint));
+  return told.join('');
+}
+
+/** What the result leaves out, where that could mislead. */
+function notes({ outcome }: Explanation, unresolved: ReadonlySet<string>): string[] {
+  const { route } = outcome;
+  const withoutEndpoints = outcome.kind === 'answered' && route?.action.kind === 'forward';
+  if (!withoutEndpoints || unresolved.size === 0) return [];
+  const names = [...unresolved].sort().join(', ');
+  return [printable(`the names of ExternalName Services are not looked up here: ${names}`)];
+}
+
+function partText([margin, lines]: Part, paint: Paint): string {
+  return lines
+    .map((line, index) => {
+      const word = (index === 0 ? margin : '').padEnd(MARGIN);
+      return `${index === 0 ? paint('bold', word) : word}${line}\n`;
+    })
+    .join('');
+}
+
+function listenerLine({ chosen, why }: Explanation['listener']): string {
+  if (chosen === null) return why;
+  return `${chosen.name} on ${authority(chosen.address, chosen.port)}: ${why}`;
+}
+
+function authority(address: string, port: number): string {
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+function hostLine({ name, chosen, why }: Considered, paint: Paint): string {
+  return candidateLine(chosen, name === '' ? '(any host)' : name, why, paint);
+}
+
+function pathLines({ path, paths }: Explanation, paint: Paint): string[] {
+  if (path === null) return ['refused'];
+  const same = path.forward === path.match;
+  const first = same ? path.forward : `${path.forward}, looked up as ${path.match}`;
+  return [printable(first), ...paths.map((candidate) => pathLine(candidate, paint))];
+}
+
+function pathLine({ name, kind, chosen, why, origin }: ConsideredPath, paint: Paint): string {
+  const what = kind === 'fallback' ? 'default backend' : `${kind} ${name}`;
+  return candidateLine(chosen, `${what} (${describeObject(origin)})`, why, paint);
+}
+
+function candidateLine(chosen: boolean, name: string, why: string, paint: Paint): string {
+  const text = printable(`${name}: ${why}`);
+  return chosen ? paint('green', `+ ${text}`) : paint('dim', `- ${text}`);
+}
+
+function routeParts({ origin, policy }: Route): Part[] {
+  const { maxBodyBytes, connectTimeoutMs, responseTimeoutMs, sendTimeoutMs, retries } = policy;
+  const body =
+    maxBodyBytes === 0 ? 'request body of any size' : `request body of at most ${formatSize(maxBodyBytes)}`;
+  const timeouts = `timeouts ${timeout('connect', connectTimeoutMs)}, ${timeout('response', responseTimeoutMs)}, ${timeout('send', sendTimeoutMs)}`;
+  return [
+    ['Route', [[describeObject(origin), origin.field].filter((text) => text !== '').join(', ')]],
+    ['Policy', [body, timeouts, `${retries} retries`]],
+  ];
+}
+
+function timeout(name: string, ms: number): string {
+  return `${name} ${ms === 0 ? 'none' : formatDuration(ms)}`;
+}
+
+function upstreamPart({ service, balance, protocol, endpoints }: Upstream): Part {
+  const how = balance.kind === 'hash' ? `hash by ${hashSource(balance.by)}` : balance.kind;
+  const addresses = endpoints.map(({ address, port, zone }) => {
+    const shown = authority(address, port);
+    return zone === null ? shown : `${shown} in zone ${zone}`;
+  });
+  return [
+    'Upstream',
+    [
+      `Service ${describeService(service)}, ${protocol}, ${how}, endpoints:`,
+      ...addresses.map((line) => `  ${line}`),
+    ],
+  ];
+}
+
+function hashSource(by: Extract<Upstream['balance'], { kind: 'hash' }>['by']): string {
+  return 'name' in by ? `${by.kind} ${by.name}` : by.kind;
+}
+
+function resultLine({ outcome }: Explanation, paint: Paint): string {
+  if (outcome.kind === 'answered')
+    return paint('red', printable(`answered with ${outcome.status}: ${outcome.why}`));
+  const count = outcome.upstream.endpoints.length;
+  return paint(
+    'green',
+    `forwarded to ${count === 1 ? 'the endpoint' : `one of ${count} endpoints`} of ${describeService(outcome.upstream.service)}`,
+  );
+}

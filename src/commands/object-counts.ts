@@ -1,0 +1,14 @@
+import type { Kind, Snapshot } from '../model/snapshot.ts';
+
+/** How many objects there are of each kind. */
+export function countObjects(snapshot: Snapshot): Record<Kind, number> {
+  return {
+    Ingress: snapshot.ingresses.size,
+    IngressClass: snapshot.ingressClasses.size,
+    Service: snapshot.services.size,
+    EndpointSlice: snapshot.endpointSlices.size,
+    Secret: snapshot.secrets.size,
+    ConfigMap: snapshot.configMaps.size,
+    Namespace: snapshot.namespaces.size,
+  };
+}
