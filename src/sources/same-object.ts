@@ -14,11 +14,14 @@ function isSame(a: unknown, b: unknown): boolean {
   if (a === b) return true;
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
   if (Array.isArray(a)) {
-    return Array.isArray(b) && a.length === b.length && a.every((element, index) => isSame(element, b[index]));
+    return (
+      Array.isArray(b) && a.length === b.length && a.every((element, index) => isSame(element, b[index]))
+    );
   }
   if (a instanceof Map) return b instanceof Map && isSameMap(a, b);
   // Its bytes are private: without this line all Secrets would look alike.
-  if (a instanceof SecretBytes) return b instanceof SecretBytes && Buffer.compare(a.reveal(), b.reveal()) === 0;
+  if (a instanceof SecretBytes)
+    return b instanceof SecretBytes && Buffer.compare(a.reveal(), b.reveal()) === 0;
   const [left, right] = [a as Record<string, unknown>, b as Record<string, unknown>];
   const keys = Object.keys(left);
   return (

@@ -25,12 +25,20 @@ export function decodeEndpoints(object: Field, position: FilePosition | null): E
 function decodeSubset(subset: Field, meta: ObjectMeta, index: number): EndpointSlice[] {
   const ports = subset.get('ports').list(MAX_LIST).map(decodeSlicePort);
   const endpoints = [
-    ...subset.get('addresses').list(MAX_LIST).map((address) => decodeEndpoint(address, true)),
-    ...subset.get('notReadyAddresses').list(MAX_LIST).map((address) => decodeEndpoint(address, false)),
+    ...subset
+      .get('addresses')
+      .list(MAX_LIST)
+      .map((address) => decodeEndpoint(address, true)),
+    ...subset
+      .get('notReadyAddresses')
+      .list(MAX_LIST)
+      .map((address) => decodeEndpoint(address, false)),
   ];
   const slices: EndpointSlice[] = [];
   for (const family of ['IPv4', 'IPv6'] as const) {
-    const members = endpoints.filter((endpoint) => endpoint.ip.family === family).map(({ endpoint }) => endpoint);
+    const members = endpoints
+      .filter((endpoint) => endpoint.ip.family === family)
+      .map(({ endpoint }) => endpoint);
     if (members.length > 0) slices.push(makeSlice(meta, `${index}:${family}`, family, ports, members));
   }
   return slices;

@@ -1,5 +1,12 @@
 import type { FilePosition } from '../../model/problem.ts';
-import type { Ingress, IngressBackend, IngressPath, IngressRule, IngressTls, PortRef } from '../../model/snapshot.ts';
+import type {
+  Ingress,
+  IngressBackend,
+  IngressPath,
+  IngressRule,
+  IngressTls,
+  PortRef,
+} from '../../model/snapshot.ts';
 import type { Field } from './field.ts';
 import { decodeMeta } from './meta.ts';
 import { DNS_LABEL, DNS_NAME, INGRESS_HOST, NORMAL_PATH, PORT_NAME, SPECIFIC_PATH } from './syntax.ts';
@@ -53,7 +60,9 @@ function decodeBackend(field: Field): IngressBackend {
   const resource = field.get('resource');
   if (service.present === resource.present) {
     field.fail(
-      service.present ? 'must not have both a service and a resource' : 'is required, with a service or a resource',
+      service.present
+        ? 'must not have both a service and a resource'
+        : 'is required, with a service or a resource',
     );
   }
   if (resource.present) {
@@ -66,7 +75,11 @@ function decodeBackend(field: Field): IngressBackend {
   }
   // The problem above says it all: do not also ask for the fields of a service that is not there.
   if (!service.present) return { kind: 'service', name: '', port: { kind: 'number', number: 1 } };
-  return { kind: 'service', name: service.get('name').text(DNS_LABEL), port: decodePort(service.get('port')) };
+  return {
+    kind: 'service',
+    name: service.get('name').text(DNS_LABEL),
+    port: decodePort(service.get('port')),
+  };
 }
 
 function decodePort(field: Field): PortRef {

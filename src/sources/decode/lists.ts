@@ -8,7 +8,12 @@ const MAX_DEPTH = 4;
  * that do not say their kind (the API server leaves it out) get it from the list.
  */
 export function* expandLists(value: unknown, depth = 0): Generator<unknown> {
-  if (depth >= MAX_DEPTH || !isObject(value) || !isListKind(value['kind']) || !Array.isArray(value['items'])) {
+  if (
+    depth >= MAX_DEPTH ||
+    !isObject(value) ||
+    !isListKind(value['kind']) ||
+    !Array.isArray(value['items'])
+  ) {
     yield value;
     return;
   }
@@ -16,7 +21,8 @@ export function* expandLists(value: unknown, depth = 0): Generator<unknown> {
   for (const item of value['items']) {
     const needsKind = itemKind !== '' && isObject(item) && item['kind'] === undefined;
     // The item itself stays the prototype's own object where it can: its position is looked up by identity.
-    if (needsKind) Object.assign(item, { apiVersion: item['apiVersion'] ?? value['apiVersion'], kind: itemKind });
+    if (needsKind)
+      Object.assign(item, { apiVersion: item['apiVersion'] ?? value['apiVersion'], kind: itemKind });
     yield* expandLists(item, depth + 1);
   }
 }

@@ -27,7 +27,9 @@ export function decodeMeta(
     labels: textMap(field.get('labels'), MAX_ANNOTATION_LENGTH),
     annotations: textMap(field.get('annotations'), MAX_ANNOTATION_LENGTH),
     creationTimestamp: timestamp(field.get('creationTimestamp')),
-    generation: field.get('generation').present ? field.get('generation').integer(0, Number.MAX_SAFE_INTEGER) : 0,
+    generation: field.get('generation').present
+      ? field.get('generation').integer(0, Number.MAX_SAFE_INTEGER)
+      : 0,
     uid: field.get('uid').textOr(''),
     position,
   };
@@ -52,7 +54,8 @@ export function textMap(field: Field, maxLength: number): ReadonlyMap<string, st
     length += key.length + text.length;
     texts.set(key, text);
   }
-  if (length > maxLength) field.fail(`has ${length} characters in all, more than the ${maxLength} that are allowed`);
+  if (length > maxLength)
+    field.fail(`has ${length} characters in all, more than the ${maxLength} that are allowed`);
   return texts;
 }
 

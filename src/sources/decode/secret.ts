@@ -36,7 +36,8 @@ export function decodeSecret(object: Field, position: FilePosition | null): Secr
 
 /** Reports a key that Secrets and ConfigMaps may not have. */
 export function checkDataKey(key: string, value: Field): void {
-  if (key.length > DATA_KEY.maxLength || !DATA_KEY.test(key)) value.fail(`its key must be ${DATA_KEY.expected}`);
+  if (key.length > DATA_KEY.maxLength || !DATA_KEY.test(key))
+    value.fail(`its key must be ${DATA_KEY.expected}`);
 }
 
 function decodeBase64(field: Field): Buffer {

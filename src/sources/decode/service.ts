@@ -40,8 +40,10 @@ function decodePorts(field: Field, required: boolean): ServicePort[] {
   const numbers = new Set<string>();
   return fields.map((portField) => {
     const port = decodePort(portField);
-    if (fields.length > 1 && port.name === '') portField.get('name').fail('is required when there are several ports');
-    else if (names.has(port.name)) portField.get('name').fail(`${JSON.stringify(port.name)} is used by a port above`);
+    if (fields.length > 1 && port.name === '')
+      portField.get('name').fail('is required when there are several ports');
+    else if (names.has(port.name))
+      portField.get('name').fail(`${JSON.stringify(port.name)} is used by a port above`);
     const number = `${port.port}/${port.protocol}`;
     if (numbers.has(number)) portField.get('port').fail(`${number} is used by a port above`);
     names.add(port.name);

@@ -38,7 +38,11 @@ export const CONTROLLER_NAME = pattern(
 );
 
 /** Keys of Secret and ConfigMap data. */
-export const DATA_KEY = pattern('a name of letters, digits, "-", "_" and "."', 253, /^(?!\.\.?$)[-._a-zA-Z0-9]+$/);
+export const DATA_KEY = pattern(
+  'a name of letters, digits, "-", "_" and "."',
+  253,
+  /^(?!\.\.?$)[-._a-zA-Z0-9]+$/,
+);
 
 /** Upper case is taken too (and lowered), unlike by the API server: host names have no case. */
 export const INGRESS_HOST: Syntax = {

@@ -112,7 +112,12 @@ function parseFullYaml(text: string, firstLine: number, firstIndex: number): Man
     errors.push({ document: index, line: lineOfOffset(offset), message: `is not valid YAML: ${message}` });
   };
   try {
-    const composer = new Composer({ prettyErrors: false, uniqueKeys: false, merge: true, logLevel: 'silent' });
+    const composer = new Composer({
+      prettyErrors: false,
+      uniqueKeys: false,
+      merge: true,
+      logLevel: 'silent',
+    });
     for (const document of composer.compose(new Parser(counter.addNewLine).parse(text))) {
       const error = document.errors[0] ?? duplicateKey(document);
       if (error) {
@@ -120,7 +125,12 @@ function parseFullYaml(text: string, firstLine: number, firstIndex: number): Man
       } else {
         const start = document.contents?.range[0] ?? 0;
         const value: unknown = document.toJS({ maxAliasCount: MAX_ALIASES });
-        documents.push({ index, line: lineOfOffset(start), value, lineOf: itemLines(document, value, lineOfOffset) });
+        documents.push({
+          index,
+          line: lineOfOffset(start),
+          value,
+          lineOf: itemLines(document, value, lineOfOffset),
+        });
       }
       index++;
       if (documents.length > MAX_DOCUMENTS) break;

@@ -28,13 +28,18 @@ export interface ManifestObject {
 export function readManifest(path: string, text: string, previous: ManifestFile | undefined): ManifestFile {
   const { documents, errors } = parseManifest(text, path.endsWith('.json') ? 'json' : 'yaml');
   const reading = new Reading(path, previous);
-  for (const { document, line, message } of errors) reading.unreadable({ file: path, document, line }, message);
+  for (const { document, line, message } of errors)
+    reading.unreadable({ file: path, document, line }, message);
   for (const document of documents) reading.add(document);
   return reading.finish();
 }
 
 /** A file that could not be read at all, like `message` says; the objects of `previous` stay in use. */
-export function unreadableManifest(path: string, message: string, previous: ManifestFile | undefined): ManifestFile {
+export function unreadableManifest(
+  path: string,
+  message: string,
+  previous: ManifestFile | undefined,
+): ManifestFile {
   const reading = new Reading(path, previous);
   reading.unreadable({ file: path, document: 1, line: 1 }, message);
   return reading.finish();
@@ -89,7 +94,7 @@ class Reading {
         reason: 'Unreadable',
         object: null,
         field: '',
-        message: `${message}; ${consequence}.`,
+        message: `${message}; ${consequence}`,
         position,
       }),
     );
@@ -109,7 +114,7 @@ class Reading {
     if (before && !this.#objects.has(id)) this.#objects.set(id, before);
     const consequence = before ? 'the last good version of the object stays in use' : 'the object is ignored';
     for (const { field, message } of issues) {
-      const text = `${message}; ${consequence}.`;
+      const text = `${message}; ${consequence}`;
       this.#problems.push({ severity: 'error', reason: 'Invalid', object, field, message: text, position });
     }
   }
@@ -117,6 +122,6 @@ class Reading {
 
 /** The problem of an object that is already in use from `first`. */
 export function duplicateObject({ object, position }: ManifestObject, first: FilePosition): Problem {
-  const message = `is already defined in ${first.file}:${first.line} (document ${first.document}); this one is ignored.`;
+  const message = `is already defined in ${first.file}:${first.line} (document ${first.document}); this one is ignored`;
   return { severity: 'error', reason: 'DuplicateObject', object, field: '', message, position };
 }

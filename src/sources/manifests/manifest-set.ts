@@ -55,7 +55,11 @@ export class ManifestSet {
       else this.#inUse.delete(id);
     }
     this.#touched.clear();
-    return { put, removed: removed.map(({ kind, meta }) => ({ kind, key: meta.key })), problems: this.#problems() };
+    return {
+      put,
+      removed: removed.map(({ kind, meta }) => ({ kind, key: meta.key })),
+      problems: this.#problems(),
+    };
   }
 
   #winner(id: string): ManifestObject | undefined {

@@ -61,9 +61,10 @@ describe('plain YAML', () => {
 
   test('maps in lists know their line', () => {
     const plain = parsePlainYaml('kind: List\nitems:\n- kind: A\n\n# comment\n- kind: B\n');
-    const items = (plain?.value as { items: object[] }).items;
+    assert.ok(plain);
+    const { items } = plain.value as { items: object[] };
     assert.deepEqual(
-      items.map((item) => plain?.lines.get(item)),
+      items.map((item) => plain.lines.get(item)),
       [3, 6],
     );
   });
@@ -96,10 +97,73 @@ describe('plain YAML', () => {
 
   test('whatever is taken for plain reads as the full parser reads it', () => {
     const pieces = fc.constantFrom(
-      ...['a: ', 'b: ', 'key:', '- ', '-', ' ', '  ', '    ', '\n', '\n', '\n', '\n  ', '\n    ', '|', '|-', '#', ' # c'],
-      ...['x', 'x y', '1', '-1', '007', '1.5', 'true', '~', '""', "''", '"a"', "'a'", "'a''b'", '[', ']', '{', '}', ','],
-      ...[', ', ': ', ':', '[a, b]', '{a: 1}', '[]', '{}', '---', '*', '&x', '!t', '?', '? ', '%', '\t', 'é', '/', '.'],
-      ...['a: |\n  t\n', 'a: |-\n  t\n\n  u\n', '- a: 1\n  b: 2\n', 'a:\n- x\n- y\n', 'a:\n  b:\n    c: d\n', '"q": 1\n'],
+      ...[
+        'a: ',
+        'b: ',
+        'key:',
+        '- ',
+        '-',
+        ' ',
+        '  ',
+        '    ',
+        '\n',
+        '\n',
+        '\n',
+        '\n  ',
+        '\n    ',
+        '|',
+        '|-',
+        '#',
+        ' # c',
+      ],
+      ...[
+        'x',
+        'x y',
+        '1',
+        '-1',
+        '007',
+        '1.5',
+        'true',
+        '~',
+        '""',
+        "''",
+        '"a"',
+        "'a'",
+        "'a''b'",
+        '[',
+        ']',
+        '{',
+        '}',
+        ',',
+      ],
+      ...[
+        ', ',
+        ': ',
+        ':',
+        '[a, b]',
+        '{a: 1}',
+        '[]',
+        '{}',
+        '---',
+        '*',
+        '&x',
+        '!t',
+        '?',
+        '? ',
+        '%',
+        '\t',
+        'é',
+        '/',
+        '.',
+      ],
+      ...[
+        'a: |\n  t\n',
+        'a: |-\n  t\n\n  u\n',
+        '- a: 1\n  b: 2\n',
+        'a:\n- x\n- y\n',
+        'a:\n  b:\n    c: d\n',
+        '"q": 1\n',
+      ],
     );
     const text = fc.array(pieces, { maxLength: 14 }).map((parts) => parts.join(''));
     let plain = 0;

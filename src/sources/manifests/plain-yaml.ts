@@ -40,7 +40,8 @@ const REST = '(?: +(?:#.*)?)?$';
 const DOUBLE_QUOTED = new RegExp(`^"([^"\\\\]*)"${REST}`);
 const SINGLE_QUOTED = new RegExp(`^'((?:[^']|'')*)'${REST}`);
 const LITERAL = new RegExp(`^\\|(-?)${REST}`);
-const FLOW_TOKEN = / *(?:([[\]{},])|"([^"\\]*)"|'((?:[^']|'')*)'|((?:[\w./~+]|-(?=[\w.]))(?:[\w./~+ -]*[\w./~+-])?)) *(:(?= ))?/y;
+const FLOW_TOKEN =
+  / *(?:([[\]{},])|"([^"\\]*)"|'((?:[^']|'')*)'|((?:[\w./~+]|-(?=[\w.]))(?:[\w./~+ -]*[\w./~+-])?)) *(:(?= ))?/y;
 
 class PlainReader {
   readonly #lines: string[];
@@ -185,7 +186,9 @@ function indentOf(line: string): number | null {
 }
 
 function isSpecialKey(key: string, plain: boolean): boolean {
-  return key === '__proto__' || key === '<<' || key.length > 512 || (plain && typeof plainScalar(key) !== 'string');
+  return (
+    key === '__proto__' || key === '<<' || key.length > 512 || (plain && typeof plainScalar(key) !== 'string')
+  );
 }
 
 function scalarOrFlow(text: string): unknown {
@@ -279,7 +282,11 @@ function flowList(tokens: readonly FlowToken[], cursor: { at: number }, depth: n
   return list;
 }
 
-function flowMap(tokens: readonly FlowToken[], cursor: { at: number }, depth: number): Record<string, unknown> {
+function flowMap(
+  tokens: readonly FlowToken[],
+  cursor: { at: number },
+  depth: number,
+): Record<string, unknown> {
   const map: Record<string, unknown> = {};
   while (!isMark(tokens[cursor.at], '}')) {
     const key = tokens[cursor.at++];

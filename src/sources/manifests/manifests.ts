@@ -1,0 +1,220 @@
+/** The source of objects that is a folder of YAML and JSON files. */
+import { stat } from 'node:fs/promises';
+import type { Problem } from '../../model/problem.ts';
+import type { Snapshot } from '../../model/snapshot.ts';
+import { createLookup, type Lookup } from '../names/lookup.ts';
+import { NameResolver } from '../names/resolver.ts';
+import type { Source } from '../source.ts';
+import { EMPTY_SNAPSHOT, nextSnapshot } from '../store.ts';
+import { Debounce } from './debounce.ts';
+import { type Finding, type Findings, Folder } from './folder.ts';
+import { readManifest, unreadableManifest } from './manifest-file.ts';
+import { ManifestSet } from './manifest-set.ts';
+import { reasonOf } from './text-file.ts';
+
+export interface ManifestsOptions {
+  readonly directory: string;
+  /** Servers for the names of ExternalName Services, `address` or `address:port`; empty: those of the system. */
+  readonly dnsServers: readonly string[];
+}
+
+/** A change is taken over when the folder was quiet for this long … */
+const SETTLE_MS = 10;
+/** … or this long after its first notice, in a folder that is never quiet. */
+const MAX_WAIT_MS = 100;
+/** A file that is suddenly empty is usually one between an editor's truncate and write. */
+const EMPTY_GRACE_MS = 100;
+/** inotify says nothing about a folder that is mounted over, and may lose notices. */
+const RESCAN_MS = 30_000;
+const ROOT_CHECK_MS = 1000;
+
+/** A folder that is watched; {@link Source.start} rejects when it is not there. */
+export function manifestsSource({ directory, dnsServers }: ManifestsOptions): Source {
+  return new ManifestsSource(directory, createLookup({ servers: dnsServers }));
+}
+
+/**
+ * The objects of some folders and files as they are now. Names of ExternalName Services are not resolved. Rejects
+ * with a message for the user when one of the paths is not there.
+ */
+export async function readManifests(paths: readonly string[]): Promise<Snapshot> {
+  const folder = new Folder(paths, null);
+  const missing = await folder.missingRoot();
+  if (missing) throw new Error(`${missing.path} cannot be read: ${missing.message}`);
+  const files = new ManifestSet();
+  for (const [path, finding] of await folder.lookAtAll()) take(files, path, finding);
+  return nextSnapshot(EMPTY_SNAPSHOT, files.takeChanges());
+}
+
+class ManifestsSource implements Source {
+  readonly #root: string;
+  readonly #folder: Folder;
+  readonly #files = new ManifestSet();
+  readonly #names: NameResolver;
+  readonly #settled = new Debounce(SETTLE_MS, MAX_WAIT_MS, () => this.#update());
+  readonly #timers = new Set<NodeJS.Timeout>();
+  /** Files that were found empty, and until when that is not believed. */
+  readonly #emptied = new Map<string, number>();
+  #hints = new Set<string>();
+  #rescan = true;
+  #rootMissing = false;
+  #running: Promise<void> | null = null;
+  #closed = false;
+  #snapshot = EMPTY_SNAPSHOT;
+  #onSnapshot: (snapshot: Snapshot) => void = () => {};
+
+  constructor(directory: string, lookup: Lookup) {
+    this.#root = directory;
+    this.#folder = new Folder([directory], (path) => this.#hint(path));
+    this.#names = new NameResolver(lookup, () => this.#settled.hint());
+  }
+
+  async start(onSnapshot: (snapshot: Snapshot) => void): Promise<void> {
+    await requireFolder(this.#root);
+    this.#onSnapshot = onSnapshot;
+    this.#update();
+    await this.#running;
+    if (this.#closed) return;
+    // An empty folder changes nothing, but the first snapshot is promised.
+    if (this.#snapshot === EMPTY_SNAPSHOT) this.#publish({ ...EMPTY_SNAPSHOT, version: 1 });
+    this.#timers.add(setInterval(() => this.#checkRoot(), ROOT_CHECK_MS));
+    this.#timers.add(setInterval(() => this.#askForRescan(), RESCAN_MS));
+  }
+
+  resolveNames(names: ReadonlySet<string>): void {
+    this.#names.setNames(names);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#settled.cancel();
+    this.#names.close();
+    for (const timer of this.#timers) clearTimeout(timer);
+    await this.#running;
+    this.#folder.unwatch();
+  }
+
+  #hint(path: string): void {
+    if (this.#closed) return;
+    this.#hints.add(path);
+    this.#settled.hint();
+  }
+
+  #askForRescan(): void {
+    this.#rescan = true;
+    this.#settled.hint();
+  }
+
+  #checkRoot(): void {
+    void this.#folder.missingRoot().then((missing) => {
+      if (!this.#closed && (missing !== null) !== this.#rootMissing) this.#settled.hint();
+    });
+  }
+
+  /** Starts an update, or leaves it to the one that runs to be followed by another. */
+  #update(): void {
+    if (this.#closed) return;
+    if (this.#running !== null) {
+      this.#settled.hint();
+      return;
+    }
+    this.#running = this.#look().finally(() => {
+      this.#running = null;
+    });
+  }
+
+  async #look(): Promise<void> {
+    const hints = this.#hints;
+    this.#hints = new Set();
+    const missing = await this.#folder.missingRoot();
+    if (missing) {
+      // What is known of the files stays: a folder that is unmounted or moved away is hardly meant as "serve nothing".
+      if (!this.#rootMissing) this.#folder.unwatch();
+      this.#rootMissing = true;
+      const problem = folderProblem(
+        missing.path,
+        'error',
+        `is not there any more: ${missing.message}; ${STAYS}`,
+      );
+      this.#files.put({ path: missing.path, objects: new Map(), problems: [problem] });
+    } else {
+      const all = this.#rescan || this.#rootMissing;
+      this.#rescan = false;
+      this.#rootMissing = false;
+      this.#takeAll(await (all ? this.#folder.lookAtAll(hints) : this.#folder.lookAt(hints)));
+    }
+    if (this.#closed) return;
+    const changes = { ...this.#files.takeChanges(), resolvedNames: this.#names.results };
+    const next = nextSnapshot(this.#snapshot, changes);
+    if (next !== this.#snapshot) this.#publish(next);
+  }
+
+  #takeAll(findings: Findings): void {
+    for (const [path, finding] of findings) {
+      if (this.#isInGrace(path, finding)) continue;
+      take(this.#files, path, finding);
+    }
+  }
+
+  /** True for a file that just became empty: it is looked at once more before that is believed. */
+  #isInGrace(path: string, finding: Finding): boolean {
+    const isEmpty = finding.kind === 'text' && finding.text.trim() === '';
+    if (!isEmpty || (this.#files.get(path)?.objects.size ?? 0) === 0) {
+      this.#emptied.delete(path);
+      return false;
+    }
+    const now = performance.now();
+    const deadline = this.#emptied.get(path);
+    if (deadline !== undefined) return now < deadline;
+    this.#emptied.set(path, now + EMPTY_GRACE_MS);
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      this.#hint(path);
+    }, EMPTY_GRACE_MS + 1);
+    this.#timers.add(timer);
+    return true;
+  }
+
+  #publish(snapshot: Snapshot): void {
+    this.#snapshot = snapshot;
+    this.#onSnapshot(snapshot);
+  }
+}
+
+const STAYS = 'the objects that were read from it stay in use';
+
+function take(files: ManifestSet, path: string, finding: Finding): void {
+  switch (finding.kind) {
+    case 'text':
+      return files.put(readManifest(path, finding.text, files.get(path)));
+    case 'unreadable':
+      return files.put(unreadableManifest(path, finding.message, files.get(path)));
+    case 'gone':
+      return files.remove(path);
+    case 'unreadable-folder': {
+      const problem = folderProblem(path, 'error', `${finding.message}; ${STAYS}`);
+      return files.put({ path, objects: new Map(), problems: [problem] });
+    }
+    case 'unwatched-folder': {
+      const message = `cannot be watched (${finding.message}); changes are noticed every ${RESCAN_MS / 1000} s`;
+      return files.put({ path, objects: new Map(), problems: [folderProblem(path, 'warning', message)] });
+    }
+    default:
+      return finding satisfies never;
+  }
+}
+
+function folderProblem(path: string, severity: Problem['severity'], message: string): Problem {
+  const position = { file: path, document: 1, line: 1 };
+  return { severity, reason: 'Unreadable', object: null, field: '', message, position };
+}
+
+async function requireFolder(path: string): Promise<void> {
+  let isFolder: boolean;
+  try {
+    isFolder = (await stat(path)).isDirectory();
+  } catch (error) {
+    throw new Error(`the manifests folder ${path} cannot be read: ${reasonOf(error)}`);
+  }
+  if (!isFolder) throw new Error(`the manifests folder ${path} is not a folder`);
+}
