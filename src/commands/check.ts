@@ -21,7 +21,8 @@ export interface CheckRequest {
  */
 export async function check({ settings, paths, output, terminal }: CheckRequest): Promise<number> {
   const snapshot = await loadManifests(paths);
-  const { problems } = createTranslator(translateOptions(settings)).translate(snapshot);
+  const translation = createTranslator(translateOptions(settings)).translate(snapshot);
+  const problems = translation.problems.toSorted(byPosition);
   const errors = problems.filter((problem) => problem.severity === 'error').length;
   const summary = { objects: countObjects(snapshot), errors, warnings: problems.length - errors };
   if (output === 'json') terminal.write(`${JSON.stringify({ problems, summary }, null, 2)}\n`);
@@ -33,6 +34,13 @@ interface Summary {
   readonly objects: ReturnType<typeof countObjects>;
   readonly errors: number;
   readonly warnings: number;
+}
+
+/** Those that no file is to blame for come last. */
+function byPosition({ position: a }: Problem, { position: b }: Problem): number {
+  if (a === null || b === null) return Number(a === null) - Number(b === null);
+  if (a.file !== b.file) return a.file < b.file ? -1 : 1;
+  return a.line - b.line;
 }
 
 function report(problems: readonly Problem[], summary: Summary, paint: Paint): string {
@@ -49,6 +57,10 @@ function problemLine(problem: Problem, paint: Paint): string {
 function summaryLine({ objects, errors, warnings }: Summary, paint: Paint): string {
   const kinds = Object.entries(objects).filter(([, count]) => count > 0);
   const found = kinds.map(([kind, count]) => `${count} ${kind}`).join(', ');
-  const verdict = errors > 0 ? paint('red', `${errors} errors`) : paint('green', '0 errors');
-  return `${found === '' ? 'No objects that Tidegate reads' : found}: ${verdict}, ${warnings} warnings.`;
+  const verdict = errors > 0 ? paint('red', counted(errors, 'error')) : paint('green', '0 errors');
+  return `${found === '' ? 'No objects that Tidegate reads' : found}: ${verdict}, ${counted(warnings, 'warning')}.`;
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`;
 }

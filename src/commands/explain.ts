@@ -34,7 +34,8 @@ export async function explain(request: ExplainRequest): Promise<number> {
   const { settings, url, output, terminal } = request;
   const fields = request.headers.map(parseField);
   const host = fields.find(({ name }) => name === 'host')?.value ?? null;
-  const asked = explainedRequest(/^https?:\/\//i.test(url) ? url : `http://${url}`, host);
+  const hasScheme = /^[a-z][a-z0-9+.-]*:\/\//i.test(url);
+  const asked = /\s/.test(url) ? null : explainedRequest(hasScheme ? url : `http://${url}`, host);
   if (asked === null)
     throw new UsageError([`"${url}" is not a URL: expected something like http://shop.example.com/cart.`]);
 
