@@ -1,5 +1,6 @@
 /** The source of objects that is a folder of YAML and JSON files. */
 import { stat } from 'node:fs/promises';
+import { normalize, sep } from 'node:path';
 import type { Problem } from '../../model/problem.ts';
 import type { Snapshot } from '../../model/snapshot.ts';
 import { createLookup, type Lookup } from '../names/lookup.ts';
@@ -30,7 +31,7 @@ const ROOT_CHECK_MS = 1000;
 
 /** A folder that is watched; {@link Source.start} rejects when it is not there. */
 export function manifestsSource({ directory, dnsServers }: ManifestsOptions): Source {
-  return new ManifestsSource(directory, createLookup({ servers: dnsServers }));
+  return new ManifestsSource(oneSpelling(directory), createLookup({ servers: dnsServers }));
 }
 
 /**
@@ -38,12 +39,18 @@ export function manifestsSource({ directory, dnsServers }: ManifestsOptions): So
  * with a message for the user when one of the paths is not there.
  */
 export async function readManifests(paths: readonly string[]): Promise<Snapshot> {
-  const folder = new Folder(paths, null);
+  const folder = new Folder(paths.map(oneSpelling), null);
   const missing = await folder.missingRoot();
   if (missing) throw new Error(`${missing.path} cannot be read: ${missing.message}`);
   const files = new ManifestSet();
   for (const [path, finding] of await folder.lookAtAll()) take(files, path, finding);
   return nextSnapshot(EMPTY_SNAPSHOT, files.takeChanges());
+}
+
+/** Paths are compared as text: without a slash at the end, `./` or `//`. */
+function oneSpelling(path: string): string {
+  const plain = normalize(path);
+  return plain.length > 1 && plain.endsWith(sep) ? plain.slice(0, -1) : plain;
 }
 
 class ManifestsSource implements Source {
