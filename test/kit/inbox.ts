@@ -35,6 +35,11 @@ export class Inbox {
     return this.#all.subarray(this.#taken);
   }
 
+  /** How many bytes were taken. */
+  get taken(): number {
+    return this.#taken;
+  }
+
   get ending(): Ending | null {
     return this.#ending;
   }

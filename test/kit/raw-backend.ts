@@ -99,7 +99,10 @@ export class RawBackend {
           (rest) => (rest.length > 0 ? { value: null, used: 0 } : null),
           3_600_000,
         );
+        const { taken } = connection.inbox;
         await this.behaviour(connection);
+        // Who takes no request leaves the connection as it is: there is nothing to wait for.
+        if (connection.inbox.taken === taken) return;
       } catch {
         // The proxy hung up in the middle; the test sees that from the recording.
         connection.socket.destroy();
