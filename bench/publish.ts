@@ -21,6 +21,7 @@ export async function publish(results: Results, complete: boolean): Promise<void
   console.log('Figures: bench/results/latest.{md,json,svg}');
   if (!complete) return;
   await writeFile(DOCUMENT, replaceFigures(await readFile(DOCUMENT, 'utf8'), text));
+  await mkdir(new URL('.', FIGURE), { recursive: true });
   await writeFile(FIGURE, svg);
   console.log('docs/performance.md and its figure are renewed.');
 }
