@@ -179,7 +179,7 @@ export const OPTIONS = {
     'Forwarding',
     'serverName',
     value.fieldText,
-    '',
+    'tidegate',
     'Value of Server in responses that have none; empty for no such field.',
   ),
   upgrades: option(

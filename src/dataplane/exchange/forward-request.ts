@@ -1,5 +1,11 @@
 /** The head that goes upstream, written anew for HTTP/1.1 from what the parser decided. Hot path. */
-import { MAX_FORWARDS, NOT_COPIED_IN_REQUEST, VIA, X_REQUEST_ID } from '../message/field-names.ts';
+import {
+  MAX_FORWARDS,
+  NOT_COPIED_IN_REQUEST,
+  VIA,
+  X_FORWARDED_CLIENT_CERT,
+  X_REQUEST_ID,
+} from '../message/field-names.ts';
 import type { RequestHead } from '../message/request-head.ts';
 import { requestId } from '../request-id.ts';
 import { believedOrigin, forwardedLine, type Peer, type TrustedProxies } from './peer.ts';
@@ -45,6 +51,8 @@ export function forwardedHead(
   if (peer.trusted) {
     const origin = believedOrigin(head, peer, trusted);
     out += `${origin.fields}X-Forwarded-Host: ${origin.host}\r\nX-Request-ID: ${id}\r\n`;
+    const certificate = fields.joined(X_FORWARDED_CLIENT_CERT);
+    if (certificate !== '') out += `X-Forwarded-Client-Cert: ${certificate}\r\n`;
   } else {
     out += `${peer.fields}X-Forwarded-Host: ${authority}\r\nX-Request-ID: ${id}\r\n`;
   }

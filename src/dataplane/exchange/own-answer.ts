@@ -28,6 +28,7 @@ export function reasonPhrase(status: number): string {
 
 export interface OwnAnswer {
   readonly status: number;
+  /** '' when there is no body. */
   readonly contentType: string;
   readonly body: string;
   /** Further field lines, each ended by CRLF. */
@@ -39,6 +40,7 @@ export interface OwnAnswer {
  * and does not name HTML first.
  */
 export function ownAnswer(status: number, accept: string, requestId: string): OwnAnswer {
+  if (status === 200) return { status, contentType: '', body: '', fields: `X-Request-ID: ${requestId}\r\n` };
   const reason = reasonPhrase(status);
   const fields = extraFields(status) + (requestId === '' ? '' : `X-Request-ID: ${requestId}\r\n`);
   if (wantsJson(accept)) {
@@ -58,12 +60,24 @@ function extraFields(status: number): string {
   return '';
 }
 
+/** True when Accept ranks JSON above HTML (RFC 9110 12.5.1); of equals, the one named first. */
 function wantsJson(accept: string): boolean {
   if (accept === '') return false;
-  const json = accept.search(/application\/(?:[\w.-]+\+)?json/i);
-  if (json < 0) return false;
-  const html = accept.search(/text\/html/i);
-  return html < 0 || json < html;
+  let json = { quality: 0, position: -1 };
+  let html = { quality: 0, position: -1 };
+  for (const [position, range] of accept.split(',').entries()) {
+    const [type = '', ...parameters] = range.split(';').map((part) => part.trim().toLowerCase());
+    const weight = parameters.find((parameter) => parameter.startsWith('q='));
+    const parsed = weight === undefined ? 1 : Number(weight.slice(2));
+    const quality = Number.isNaN(parsed) ? 1 : parsed;
+    if (type === 'application/json' || type.endsWith('+json')) {
+      if (quality > json.quality) json = { quality, position };
+    } else if (type === 'text/html' || type === 'application/xhtml+xml') {
+      if (quality > html.quality) html = { quality, position };
+    }
+  }
+  if (json.quality !== html.quality) return json.quality > html.quality;
+  return json.quality > 0 && json.position < html.position;
 }
 
 /** The Accept value in a head's text; looked up only when an answer of ours is due. */

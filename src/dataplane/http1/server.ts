@@ -500,7 +500,7 @@ export class Http1ServerConnection implements StreamOwner, Downstream, BodySink,
     if (this.exchange?.expectContinue && this.reading !== WAIT) this.keep = false;
     this.stream.write(
       `HTTP/1.1 ${answer.status} ${reasonPhrase(answer.status)}\r\n${this.listener.dataplane.serverLine}${dateLine()}` +
-        `Content-Type: ${answer.contentType}\r\nContent-Length: ${answer.body.length}\r\n${answer.fields}` +
+        `${answer.contentType === '' ? '' : `Content-Type: ${answer.contentType}\r\n`}Content-Length: ${answer.body.length}\r\n${answer.fields}` +
         `${this.#connectionLine()}\r\n${headOnly ? '' : answer.body}`,
     );
   }

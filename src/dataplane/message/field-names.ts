@@ -40,6 +40,7 @@ export const CONTENT_ENCODING = 33;
 export const CONTENT_RANGE = 34;
 export const X_FORWARDED_SCHEME = 35;
 export const X_SCHEME = 36;
+export const X_FORWARDED_CLIENT_CERT = 38;
 /** A name with `_`: CGI-like backends read `X_Forwarded_For` as the dashed name, so such lines are dropped. */
 export const UNDERSCORE = 37;
 
@@ -80,6 +81,7 @@ const NAMES: readonly (readonly [number, string])[] = [
   [CONTENT_RANGE, 'content-range'],
   [X_FORWARDED_SCHEME, 'x-forwarded-scheme'],
   [X_SCHEME, 'x-scheme'],
+  [X_FORWARDED_CLIENT_CERT, 'x-forwarded-client-cert'],
 ];
 
 const IDS = new Map<string, number>(NAMES.map(([id, name]) => [name, id]));
@@ -150,6 +152,7 @@ export const NOT_COPIED_IN_REQUEST = setOf(
   X_FORWARDED_PORT,
   X_FORWARDED_SCHEME,
   X_SCHEME,
+  X_FORWARDED_CLIENT_CERT,
   FORWARDED,
   X_REAL_IP,
   X_REQUEST_ID,
@@ -159,7 +162,7 @@ export const NOT_COPIED_IN_REQUEST = setOf(
 );
 
 /** Response lines that are never copied. */
-export const NOT_COPIED_IN_RESPONSE = setOf(...HOP_BY_HOP, CONTENT_LENGTH);
+export const NOT_COPIED_IN_RESPONSE = setOf(...HOP_BY_HOP, HTTP2_SETTINGS, CONTENT_LENGTH);
 
 /** Trailer lines that are dropped: framing, routing, authentication (RFC 9110 6.5.1). */
 export const FORBIDDEN_IN_TRAILERS = setOf(
@@ -183,6 +186,7 @@ export const FORBIDDEN_IN_TRAILERS = setOf(
   X_FORWARDED_PORT,
   X_FORWARDED_SCHEME,
   X_SCHEME,
+  X_FORWARDED_CLIENT_CERT,
   FORWARDED,
   X_REAL_IP,
   X_REQUEST_ID,
