@@ -19,8 +19,10 @@ const MAX_LIST = 20_000;
 export function decodeIngress(object: Field, position: FilePosition | null): Ingress {
   const spec = object.get('spec');
   const defaultBackend = spec.get('defaultBackend');
-  const rules = spec.get('rules').list(MAX_LIST);
-  if (rules.length === 0 && !defaultBackend.present) spec.fail('must have rules or a defaultBackend');
+  const ruleList = spec.get('rules');
+  const rules = ruleList.list(MAX_LIST);
+  if (rules.length === 0 && !defaultBackend.present)
+    ruleList.fail('is required when there is no defaultBackend');
   return {
     kind: 'Ingress',
     meta: decodeMeta(object, 'namespaced', position),

@@ -20,7 +20,7 @@ export function* expandLists(value: unknown, depth = 0): Generator<unknown> {
   const itemKind = value['kind'].slice(0, -'List'.length);
   for (const item of value['items']) {
     const needsKind = itemKind !== '' && isObject(item) && item['kind'] === undefined;
-    // The item itself stays the prototype's own object where it can: its position is looked up by identity.
+    // Into the item itself, not a copy: its line in the file is looked up by identity.
     if (needsKind)
       Object.assign(item, { apiVersion: item['apiVersion'] ?? value['apiVersion'], kind: itemKind });
     yield* expandLists(item, depth + 1);
