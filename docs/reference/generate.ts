@@ -1,7 +1,7 @@
 /** Writes the reference pages that are made from the code: `node docs/reference/generate.ts`. */
 import { writeFileSync } from 'node:fs';
-import { metricsReference } from '../../src/observe/reference.ts';
-import { settingsReference } from '../../src/settings/reference.ts';
+import { metricsPage } from './metrics-page.ts';
+import { settingsPage } from './settings-page.ts';
 
-writeFileSync(new URL('settings.md', import.meta.url), settingsReference());
-writeFileSync(new URL('metrics.md', import.meta.url), metricsReference());
+writeFileSync(new URL('settings.md', import.meta.url), settingsPage());
+writeFileSync(new URL('metrics.md', import.meta.url), metricsPage());

@@ -1,19 +1,12 @@
 import type { Snapshot } from '../model/snapshot.ts';
-import { Folder } from '../sources/manifests/folder.ts';
-import { readManifest, unreadableManifest } from '../sources/manifests/manifest-file.ts';
-import { ManifestSet } from '../sources/manifests/manifest-set.ts';
-import { EMPTY_SNAPSHOT, nextSnapshot } from '../sources/store.ts';
+import { readManifests } from '../sources/manifests/manifests.ts';
 import { UsageError } from './usage-error.ts';
 
-/** Reads files and folders once, as the manifests source does. Rejects with a UsageError for a path that is not there. */
+/** Reads files and folders once. A path that is not there is the caller's mistake: rejects with a UsageError. */
 export async function loadManifests(paths: readonly string[]): Promise<Snapshot> {
-  const folder = new Folder(paths, null);
-  const missing = await folder.missingRoot();
-  if (missing !== null) throw new UsageError([`${missing.path} cannot be read: ${missing.message}.`]);
-  const set = new ManifestSet();
-  for (const [path, finding] of await folder.lookAtAll()) {
-    if (finding.kind === 'text') set.put(readManifest(path, finding.text, undefined));
-    else if (finding.kind !== 'gone') set.put(unreadableManifest(path, finding.message, undefined));
+  try {
+    return await readManifests(paths);
+  } catch (error) {
+    throw new UsageError([(error as Error).message]);
   }
-  return nextSnapshot(EMPTY_SNAPSHOT, set.takeChanges());
 }

@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
+import { metricsPage } from '../../docs/reference/metrics-page.ts';
+import { settingsPage } from '../../docs/reference/settings-page.ts';
 import { runTidegate } from '../kit/run-tidegate.ts';
 
 const PACKAGE = new URL('../../package.json', import.meta.url);
@@ -66,3 +68,12 @@ test('--no- takes back what the environment says', async () => {
   const { stderr } = await runTidegate(args, { TIDEGATE_SEND_FORWARDED: 'perhaps' });
   assert.doesNotMatch(stderr, /FORWARDED/);
 });
+
+for (const [page, write] of [
+  ['settings.md', settingsPage],
+  ['metrics.md', metricsPage],
+] as const) {
+  test(`docs/reference/${page} is what docs/reference/generate.ts writes`, () => {
+    assert.equal(readFileSync(new URL(`../../docs/reference/${page}`, import.meta.url), 'utf8'), write());
+  });
+}

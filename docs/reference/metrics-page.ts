@@ -1,5 +1,11 @@
-import { COUNTERS } from '../dataplane/stats.ts';
-import { type MetricDoc, PROCESS_METRICS, SERIES_METRICS, WORKER_METRICS } from './metric-names.ts';
+import { COUNTERS } from '../../src/dataplane/stats.ts';
+import {
+  type MetricDoc,
+  PROCESS_METRICS,
+  SERIES_METRICS,
+  WORKER_METRICS,
+} from '../../src/observe/metric-names.ts';
+import { code, table } from './markdown.ts';
 
 const INTRODUCTION = `# Metrics
 
@@ -18,7 +24,7 @@ thread, which carries no traffic.
 `;
 
 /** The text of docs/reference/metrics.md. */
-export function metricsReference(): string {
+export function metricsPage(): string {
   return [
     INTRODUCTION,
     section('Requests', Object.values(SERIES_METRICS)),
@@ -29,10 +35,8 @@ export function metricsReference(): string {
 }
 
 function section(title: string, metrics: readonly MetricDoc[]): string {
-  const rows = metrics.map(
-    ({ name, type, labels, help }) => `| \`${name}\` | ${type} | ${labels.join(', ')} | ${help} |`,
-  );
-  return `## ${title}\n\n| metric | type | labels | |\n|---|---|---|---|\n${rows.join('\n')}\n`;
+  const rows = metrics.map(({ name, type, labels, help }) => [code(name), type, labels.join(', '), help]);
+  return `## ${title}\n\n${table(['metric', 'type', 'labels', ''], rows)}\n`;
 }
 
 function limits(): string {
