@@ -20,9 +20,21 @@ export function compileRoute(route: Route, upstreams: Upstreams, stats: Stats): 
   const service = action.kind === 'unavailable' ? action.service : (upstream?.service ?? '');
   return {
     host: route.host,
-    policy: route.policy,
+    policy: shared(route.policy),
     upstream,
     series: stats.series(route.host, origin.namespace, origin.name, service),
     logFragment: routeFragment(origin.namespace, origin.name, service),
   };
+}
+
+/** Most routes have the same policy: one object for all of them stays in the processor's cache. */
+const policies = new Map<string, RoutePolicy>();
+const MOST_POLICIES = 1000;
+
+function shared(policy: RoutePolicy): RoutePolicy {
+  const text = JSON.stringify(policy);
+  const known = policies.get(text);
+  if (known !== undefined) return known;
+  if (policies.size < MOST_POLICIES) policies.set(text, policy);
+  return policy;
 }

@@ -149,7 +149,8 @@ export class LiveTable<T extends object> {
 
 /** The slot of the longest path that matches; an exact path is as long as the request's, so it comes first. */
 function findPath<T>(host: LiveHost<T>, path: string): Slot<T> | undefined {
-  const exact = host.exact.get(path);
+  // An empty Map would still hash the path.
+  const exact = host.exact.size === 0 ? undefined : host.exact.get(path);
   if (exact !== undefined) return exact;
   let end = searchEnd(path, host.depths.length - 1);
   while (end > 0) {
