@@ -15,7 +15,7 @@ const INTRODUCTION = `# Metrics
 that moment; a worker that does not answer within half a second is shown as it was.
 
 The labels \`host\`, \`namespace\`, \`ingress\` and \`service\` are those of the objects, never what a client sent:
-\`host\` is the host of the rule (\`*.example.com\`, empty for any host), \`service\` is \`name:port\`. At most 20000
+\`host\` is the host of the rule (\`*.example.com\`, empty for any host), \`service\` is \`namespace/name:port\`. At most 20000
 combinations are kept. When there are more, those without a request for an hour make room, and what still does
 not fit counts as \`host="other"\`.
 

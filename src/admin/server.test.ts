@@ -204,7 +204,7 @@ describe('the status', () => {
   const metrics = (): Metrics => {
     const all = new Metrics({ version: '1' });
     const buckets = Array.from({ length: 14 }, () => 0);
-    const labels = { host: 'shop.example.com', namespace: 'shop', ingress: 'front', service: 'web:80' };
+    const labels = { host: 'shop.example.com', namespace: 'shop', ingress: 'front', service: 'shop/web:80' };
     const counts = {
       requests: [0, 5, 0, 0, 2],
       duration: buckets,

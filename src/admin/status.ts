@@ -99,8 +99,6 @@ interface TableRow {
   readonly namespace: string;
   readonly name: string;
   readonly service: string;
-  /** As the series of the workers name it. */
-  readonly seriesService: string;
   readonly paths: string[];
   pathCount: number;
   readonly endpoints: number;
@@ -146,8 +144,6 @@ function rowFor(table: RoutingTable, route: Route): TableRow {
     namespace: origin.namespace,
     name: origin.name,
     service,
-    // Series carry the namespace in a label of its own.
-    seriesService: service.slice(service.indexOf('/') + 1),
     paths: [],
     pathCount: 0,
     endpoints: upstream?.endpoints.length ?? 0,
@@ -155,8 +151,8 @@ function rowFor(table: RoutingTable, route: Route): TableRow {
 }
 
 function withTraffic(row: TableRow, view: AdminView): StatusRow {
-  const { host, object, service, paths, pathCount, endpoints, namespace, name, seriesService } = row;
-  const series = view.metrics.series.get({ host, namespace, ingress: name, service: seriesService });
+  const { host, object, service, paths, pathCount, endpoints, namespace, name } = row;
+  const series = view.metrics.series.get({ host, namespace, ingress: name, service });
   const requests = series ? series.requests.reduce((sum, count) => sum + count, 0) : 0;
   const errors = series?.requests[SERVER_ERRORS] ?? 0;
   return {

@@ -10,7 +10,7 @@ function series(over: Partial<SeriesReport> = {}): SeriesReport {
     host: 'shop.example.com',
     namespace: 'shop',
     ingress: 'web',
-    service: 'web:80',
+    service: 'shop/web:80',
     requests: [0, 3, 0, 1, 0],
     duration: bucketed(0, 4),
     durationSum: 0.5,
@@ -52,7 +52,7 @@ async function samples(from: Metrics): Promise<Map<string, number>> {
   );
 }
 
-const LABELS = 'host="shop.example.com",namespace="shop",ingress="web",service="web:80"';
+const LABELS = 'host="shop.example.com",namespace="shop",ingress="web",service="shop/web:80"';
 
 test('reports of all workers are added up', async () => {
   const all = metrics();
@@ -126,7 +126,7 @@ describe('the number of series is bounded', () => {
   test('known ones go on counting when it is full', () => {
     const all = metrics({ maxSeries: 3 });
     for (const host of ['a', 'b', 'c', 'a']) all.addReport(0, report({ series: [series({ host })] }));
-    const known = all.series.get({ host: 'a', namespace: 'shop', ingress: 'web', service: 'web:80' });
+    const known = all.series.get({ host: 'a', namespace: 'shop', ingress: 'web', service: 'shop/web:80' });
     assert.equal(known?.requests[1], 6);
   });
 

@@ -42,7 +42,7 @@ test('requests are counted by host, ingress, service and status class, over all 
   for (let i = 0; i < 5; i++) assert.equal(await get(tidegate.http, 'shop.example.com', '/a?b=c'), 200);
   assert.equal(await get(tidegate.http, 'nowhere.example.com', '/'), 404);
   const labels =
-    'host="shop.example.com",namespace="default",ingress="shop-example-com",service="shop-example-com:80"';
+    'host="shop.example.com",namespace="default",ingress="shop-example-com",service="default/shop-example-com:80"';
   // A request is counted when its response has left, which may be just after the client has it.
   await eventually(async () => {
     const { text: metrics } = await tidegate.get('/metrics');
@@ -116,7 +116,7 @@ test('the access log has exactly the documented fields', async (t) => {
     attempts: 1,
     namespace: 'default',
     ingress: 'shop-example-com',
-    service: 'shop-example-com:80',
+    service: 'default/shop-example-com:80',
     user_agent: 'test/1',
     reason: null,
   });
