@@ -45,6 +45,7 @@ test('a request in flight is finished, then the program ends with 0', async (t) 
   assert.equal(response.body.toString(), 'ok');
   assert.equal(fieldValue(response, 'connection'), 'close');
   assert.equal(await client.ended(), 'fin');
+  client.close();
   assert.deepEqual(await fixture.proxy.exit(), { code: 0, signal: null });
 });
 
@@ -59,6 +60,7 @@ test('readiness goes false first, while requests are still taken for the drain d
   const client = await fixture.connect();
   client.send(GET);
   assert.equal(statusOf(await client.response()), 200);
+  client.close();
   assert.equal((await fixture.proxy.exit()).code, 0);
 });
 
@@ -74,6 +76,7 @@ test('a keep-alive connection that was idle is answered once more and told to go
   assert.equal(statusOf(response), 200);
   assert.equal(fieldValue(response, 'connection'), 'close');
   assert.equal(await client.ended(), 'fin');
+  client.close();
   assert.equal((await fixture.proxy.exit()).code, 0);
 });
 
@@ -86,6 +89,7 @@ test('a keep-alive connection that stays idle does not hold up the end', async (
   await client.response();
   fixture.proxy.signal('SIGTERM');
   assert.equal(await client.ended(), 'fin');
+  client.close();
   assert.equal((await fixture.proxy.exit()).code, 0);
 });
 
@@ -100,6 +104,7 @@ test('an upload in flight is finished', async (t) => {
   client.send('world');
   assert.equal(statusOf(await client.response()), 200);
   assert.equal(fixture.backend.requests.at(-1)?.body.toString(), 'helloworld');
+  client.close();
   assert.equal((await fixture.proxy.exit()).code, 0);
 });
 
