@@ -21,7 +21,7 @@ export type FromWorker =
     }
   | { readonly kind: 'staged' }
   | { readonly kind: 'applied'; readonly generation: number; readonly pauseMs: number }
-  | { readonly kind: 'stats'; readonly id: number; readonly report: StatsReport }
+  | { readonly kind: 'stats'; readonly id: number; readonly report: PackedReport }
   /** Whole lines, each ended by a newline. */
   | { readonly kind: 'access-log'; readonly lines: string }
   | {
@@ -55,14 +55,29 @@ export interface StatsReport {
   readonly gauges: Readonly<Record<string, number>>;
 }
 
-/** The requests of one host, ingress and service. */
-export interface SeriesReport {
+/**
+ * The same as it crosses between threads: one array of numbers that changes hands without being copied. See
+ * stats.ts for its layout.
+ */
+export interface PackedReport {
+  /** Names of series that were not reported before. */
+  readonly names: readonly (SeriesName & { readonly id: number })[];
+  readonly cells: Float64Array<ArrayBuffer>;
+  readonly counters: Readonly<Record<string, number>>;
+  readonly gauges: Readonly<Record<string, number>>;
+}
+
+export interface SeriesName {
   /** As configured (`*.x`, '' for any host), never as a client wrote it. */
   readonly host: string;
   readonly namespace: string;
   readonly ingress: string;
-  /** `name:port`. */
+  /** `namespace/name:port`. */
   readonly service: string;
+}
+
+/** The requests of one host, ingress and service. */
+export interface SeriesReport extends SeriesName {
   readonly requests: readonly number[];
   /** Per bucket, not cumulative; one longer than LATENCY_BUCKETS. */
   readonly duration: readonly number[];

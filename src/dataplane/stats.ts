@@ -2,7 +2,13 @@
  * What one worker counts. Counting is a few additions per request; a report holds the differences since the
  * one before, so that nothing is lost to the sum when a worker is replaced.
  */
-import { LATENCY_BUCKETS, type SeriesReport, type StatsReport } from './messages.ts';
+import {
+  LATENCY_BUCKETS,
+  type PackedReport,
+  type SeriesName,
+  type SeriesReport,
+  type StatsReport,
+} from './messages.ts';
 
 /** Counters that belong to no route. A part after `:` is a label: see docs/reference/metrics.md. */
 export const COUNTERS = [
@@ -55,32 +61,35 @@ let used = 0;
 
 /** The counters of one host, ingress and service. */
 export class Series {
-  readonly host: string;
-  readonly namespace: string;
-  readonly ingress: string;
-  readonly service: string;
-  readonly #cells: Float64Array;
-  readonly #base: number;
-  touched = false;
+  readonly name: SeriesName;
+  /** Known to the main thread under this number once {@link named}. */
+  readonly id: number;
+  named = false;
+  readonly cells: Float64Array;
+  readonly base: number;
+  readonly #changed: Series[];
+  changed = false;
 
-  constructor(host: string, namespace: string, ingress: string, service: string) {
-    this.host = host;
-    this.namespace = namespace;
-    this.ingress = ingress;
-    this.service = service;
+  /** `changed` is where it puts itself when it counts something. */
+  constructor(id: number, name: SeriesName, changed: Series[]) {
+    this.id = id;
+    this.name = name;
+    this.#changed = changed;
     if (used === SERIES_PER_BLOCK) {
       block = new Float64Array(CELLS * SERIES_PER_BLOCK);
       used = 0;
     }
-    this.#cells = block;
-    this.#base = used++ * CELLS;
+    this.cells = block;
+    this.base = used++ * CELLS;
   }
 
   /** One finished request; `upstreamMs` is negative when no upstream answered. */
   record(status: number, durationMs: number, upstreamMs: number, received: number, sent: number): void {
-    this.touched = true;
-    const cells = this.#cells;
-    const base = this.#base;
+    if (!this.changed) {
+      this.changed = true;
+      this.#changed.push(this);
+    }
+    const { cells, base } = this;
     const kind = ((status / 100) | 0) - 1;
     // Every index below lies in this series' own run: the `!` are safe.
     if (kind >= 0 && kind < 5) cells[base + REQUESTS + kind]! += 1;
@@ -92,27 +101,6 @@ export class Series {
     }
     cells[base + RECEIVED]! += received;
     cells[base + SENT]! += sent;
-  }
-
-  /** What was recorded since the last call. */
-  take(): SeriesReport {
-    const cells = this.#cells.subarray(this.#base, this.#base + CELLS);
-    const report: SeriesReport = {
-      host: this.host,
-      namespace: this.namespace,
-      ingress: this.ingress,
-      service: this.service,
-      requests: [...cells.subarray(REQUESTS, REQUESTS + 5)],
-      duration: [...cells.subarray(DURATION, DURATION + BUCKETS)],
-      durationSum: cells[DURATION_SUM]! / 1000,
-      upstream: [...cells.subarray(UPSTREAM, UPSTREAM + BUCKETS)],
-      upstreamSum: cells[UPSTREAM_SUM]! / 1000,
-      receivedBytes: cells[RECEIVED]!,
-      sentBytes: cells[SENT]!,
-    };
-    cells.fill(0);
-    this.touched = false;
-    return report;
   }
 }
 
@@ -127,28 +115,68 @@ export class Stats {
     COUNTERS.map((name) => [name, 0]),
   ) as Record<Counter, number>;
   readonly #series = new Map<string, Series>();
+  readonly #changed: Series[] = [];
 
   /** The series with these labels; the same object as long as anybody counts in it. */
   series(host: string, namespace: string, ingress: string, service: string): Series {
     const key = `${host}\n${namespace}\n${ingress}\n${service}`;
     let series = this.#series.get(key);
     if (series === undefined) {
-      series = new Series(host, namespace, ingress, service);
+      series = new Series(this.#series.size, { host, namespace, ingress, service }, this.#changed);
       this.#series.set(key, series);
     }
     return series;
   }
 
-  /** Differences since the last report, with the current values of `gauges`. */
-  report(gauges: Readonly<Record<string, number>>): StatsReport {
-    const series: SeriesReport[] = [];
-    for (const one of this.#series.values()) if (one.touched) series.push(one.take());
+  /** Whether series are left that changed since they were packed. */
+  get hasChanges(): boolean {
+    return this.#changed.length > 0;
+  }
+
+  /** What was counted since the last report, of at most `most` series, in a form that crosses threads cheaply. */
+  pack(gauges: Readonly<Record<string, number>>, most: number): PackedReport {
+    const batch = this.#changed.splice(0, most);
+    const names: (SeriesName & { id: number })[] = [];
+    const cells = new Float64Array(batch.length * (1 + CELLS));
+    let at = 0;
+    for (const series of batch) {
+      if (!series.named) {
+        series.named = true;
+        names.push({ id: series.id, ...series.name });
+      }
+      cells[at++] = series.id;
+      for (let i = series.base; i < series.base + CELLS; i++) {
+        cells[at++] = series.cells[i]!;
+        series.cells[i] = 0;
+      }
+      series.changed = false;
+    }
     const counters: Record<string, number> = {};
     for (const name of COUNTERS) {
       if (this.counters[name] === 0) continue;
       counters[name] = this.counters[name];
       this.counters[name] = 0;
     }
-    return { series, counters, gauges };
+    return { names, cells, counters, gauges };
   }
+}
+
+/** Unpacks a report. `known` keeps the names of one worker's series by their numbers, over its reports. */
+export function unpack(packed: PackedReport, known: Map<number, SeriesName>): StatsReport {
+  for (const { id, ...name } of packed.names) known.set(id, name);
+  const series: SeriesReport[] = [];
+  for (let at = 0; at < packed.cells.length; at += 1 + CELLS) {
+    const cells = packed.cells.subarray(at + 1, at + 1 + CELLS);
+    series.push({
+      ...known.get(packed.cells[at]!)!,
+      requests: [...cells.subarray(REQUESTS, REQUESTS + 5)],
+      duration: [...cells.subarray(DURATION, DURATION + BUCKETS)],
+      durationSum: cells[DURATION_SUM]! / 1000,
+      upstream: [...cells.subarray(UPSTREAM, UPSTREAM + BUCKETS)],
+      upstreamSum: cells[UPSTREAM_SUM]! / 1000,
+      receivedBytes: cells[RECEIVED]!,
+      sentBytes: cells[SENT]!,
+    });
+  }
+  return { series, counters: packed.counters, gauges: packed.gauges };
 }

@@ -6,13 +6,21 @@ import { Worker } from 'node:worker_threads';
 import { EMPTY_TABLE, type RoutingTable } from '../model/routing-table.ts';
 import { diffTables, type PatchChunk } from '../model/table-patch.ts';
 import type { DataplaneConfig } from './config.ts';
-import type { BoundAddress, FromWorker, StatsReport, ToWorker } from './messages.ts';
+import type {
+  BoundAddress,
+  FromWorker,
+  PackedReport,
+  SeriesName,
+  StatsReport,
+  ToWorker,
+} from './messages.ts';
+import { unpack } from './stats.ts';
 
 /** Routes and upstreams in one message: a worker reads it in well under a millisecond. */
 const CHUNK_ROUTES = 200;
-const REPORT_MS = 1000;
+const REPORT_MS = 5000;
 /** A worker that has not answered for this long hangs and is replaced. */
-const HANG_MS = 10_000;
+const HANG_MS = 15_000;
 const RESTART_MS = 100;
 const LONGEST_RESTART_MS = 5000;
 /** A worker that ran this long is not part of a crash loop. */
@@ -40,7 +48,8 @@ interface Slot {
   startedAt: number;
   restartMs: number;
   lastReport: number;
-  drained: boolean;
+  /** Names of the series that the running worker has reported. */
+  series: Map<number, SeriesName>;
 }
 
 export class Supervisor {
@@ -71,7 +80,7 @@ export class Supervisor {
       startedAt: 0,
       restartMs: RESTART_MS,
       lastReport: 0,
-      drained: false,
+      series: new Map(),
     }));
   }
 
@@ -155,6 +164,7 @@ export class Supervisor {
     slot.listening = false;
     slot.table = EMPTY_TABLE;
     slot.sending = null;
+    slot.series = new Map();
     slot.startedAt = performance.now();
     slot.lastReport = slot.startedAt;
     return new Promise((resolve, reject) => {
@@ -234,9 +244,9 @@ export class Supervisor {
     return this.#diff.chunks;
   }
 
-  #onStats(slot: Slot, id: number, report: StatsReport): void {
+  #onStats(slot: Slot, id: number, report: PackedReport): void {
     slot.lastReport = performance.now();
-    this.#events.onStats(slot.index, report);
+    this.#events.onStats(slot.index, unpack(report, slot.series));
     const waiter = this.#reportWaiters.get(id);
     if (waiter === undefined) return;
     waiter.left.delete(slot.index);

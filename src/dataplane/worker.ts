@@ -16,6 +16,7 @@ import { Upstreams } from './upstream/upstreams.ts';
 
 const LOG_FLUSH_MS = 1000;
 const DRAIN_CHECK_MS = 50;
+const REPORT_SERIES = 500;
 
 const port = parentPort!;
 const config = workerData as DataplaneConfig;
@@ -114,7 +115,13 @@ function report(id: number): void {
     worker_event_loop_lag_seconds: wheel.worstLagMs / 1000,
   };
   wheel.worstLagMs = 0;
-  post({ kind: 'stats', id, report: stats.report(gauges) });
+  const packed = stats.pack(gauges, REPORT_SERIES);
+  const more = stats.hasChanges;
+  port.postMessage({ kind: 'stats', id: more ? 0 : id, report: packed } satisfies FromWorker, [
+    packed.cells.buffer,
+  ]);
+  // Thousands of routes in use are told in pieces, with requests served in between.
+  if (more) setImmediate(report, id);
 }
 
 function drain(): void {
