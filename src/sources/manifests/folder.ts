@@ -72,9 +72,12 @@ export class Folder {
     return this.#lookAt(this.#roots, wanted);
   }
 
-  /** Looks at some paths: reads the files among them, and lists the folders as {@link lookAtAll} does. */
+  /**
+   * Looks at some paths: reads the files among them, and lists the folders as {@link lookAtAll} does. Looks at all
+   * links too, for one of the paths may be what they lead to.
+   */
   lookAt(paths: ReadonlySet<string>): Promise<Findings> {
-    return this.#lookAt(paths, paths);
+    return this.#lookAt([...paths, ...this.#links()], paths);
   }
 
   /** Ends all watching. The next look at the roots begins anew, and reports what went away in between. */
@@ -91,6 +94,12 @@ export class Folder {
     const queue = look.candidates.values();
     await Promise.all(Array.from({ length: READERS }, () => this.#read(queue, look)));
     return look.findings;
+  }
+
+  #links(): string[] {
+    return [...this.#directories.values()].flatMap(({ path, links }) =>
+      [...links].map((name) => join(path, name)),
+    );
   }
 
   async #examine(path: string, look: Look): Promise<void> {

@@ -38,7 +38,7 @@ async function startDns(zone: Zone) {
       head.writeUInt16BE(0xc00c, 0);
       head.writeUInt16BE(type === 'A' ? 1 : 28, 2);
       head.writeUInt16BE(1, 4);
-      head.writeUInt32BE((entry && entry.ttl) ?? 60, 6);
+      head.writeUInt32BE(entry?.ttl ?? 60, 6);
       head.writeUInt16BE(data.length, 10);
       return Buffer.concat([head, data]);
     });
