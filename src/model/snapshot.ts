@@ -178,7 +178,7 @@ export interface ResolvedName {
   readonly name: string;
   /** Sorted; empty when the name does not resolve. */
   readonly addresses: readonly string[];
-  /** Why there is no address; null when there are some. */
+  /** Why there is no address, or why those are the last known ones; null when the last answer was good. */
   readonly error: string | null;
 }
 
