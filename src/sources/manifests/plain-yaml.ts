@@ -7,6 +7,7 @@
  * duplicate keys, every error) makes it give up, and the full parser decides. So for each text it gives exactly what
  * the full parser gives, or nothing; a property test holds it to that.
  */
+import { giveUp, isSpecialKey, MAX_DEPTH, NOT_PLAIN, REST, readValue } from './plain-value.ts';
 
 export interface PlainDocument {
   readonly value: unknown;
@@ -27,21 +28,8 @@ export function parsePlainYaml(text: string): PlainDocument | null {
   }
 }
 
-const NOT_PLAIN = new Error('not plain YAML');
-
-function giveUp(): never {
-  throw NOT_PLAIN;
-}
-
-const MAX_DEPTH = 64;
 const KEY = /^(?:([A-Za-z_][\w./-]*)|"([^"\\]*)"|'([^']*)'):(?: +|$)/;
-/** What may follow a value on its line. */
-const REST = '(?: +(?:#.*)?)?$';
-const DOUBLE_QUOTED = new RegExp(`^"([^"\\\\]*)"${REST}`);
-const SINGLE_QUOTED = new RegExp(`^'((?:[^']|'')*)'${REST}`);
 const LITERAL = new RegExp(`^\\|(-?)${REST}`);
-const FLOW_TOKEN =
-  / *(?:([[\]{},])|"([^"\\]*)"|'((?:[^']|'')*)'|((?:[\w./~+]|-(?=[\w.]))(?:[\w./~+ -]*[\w./~+-])?)) *(:(?= ))?/y;
 
 class PlainReader {
   readonly #lines: string[];
@@ -148,7 +136,7 @@ class PlainReader {
   #value(text: string, indent: number): unknown {
     const literal = LITERAL.exec(text);
     if (literal) return this.#literal(indent, literal[1] === '-');
-    const value = scalarOrFlow(text);
+    const value = readValue(text);
     this.#next();
     // A deeper line would continue this value.
     if (this.#indent > indent) giveUp();
@@ -183,123 +171,4 @@ function indentOf(line: string): number | null {
   let indent = 0;
   while (line.charCodeAt(indent) === 32) indent++;
   return indent === line.length ? null : indent;
-}
-
-function isSpecialKey(key: string, plain: boolean): boolean {
-  return (
-    key === '__proto__' || key === '<<' || key.length > 512 || (plain && typeof plainScalar(key) !== 'string')
-  );
-}
-
-function scalarOrFlow(text: string): unknown {
-  const first = text[0]!; // callers pass text that is not empty
-  if (first === '"') return (DOUBLE_QUOTED.exec(text) ?? giveUp())[1];
-  if (first === "'") return (SINGLE_QUOTED.exec(text) ?? giveUp())[1]!.replaceAll("''", "'");
-  if (first === '[' || first === '{') return flow(text);
-  if (',]}#&*!|>%@`'.includes(first) || /^[-?:](?: |$)/.test(text)) giveUp();
-  const comment = text.indexOf(' #');
-  const plain = (comment === -1 ? text : text.slice(0, comment)).trimEnd();
-  if (/:(?: |$)/.test(plain)) giveUp();
-  return plainScalar(plain);
-}
-
-const INTEGER = /^(?:0|-?[1-9]\d{0,14})$/;
-/** Everything else that the core schema takes for a number. */
-const NUMBER_LIKE =
-  /^(?:[-+]?(?:\.\d+|\d+(?:\.\d*)?)(?:[eE][-+]?\d+)?|0o[0-7]+|0x[\da-fA-F]+|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$/;
-
-/** YAML 1.2 core schema, section 10.3.2. */
-function plainScalar(text: string): unknown {
-  switch (text) {
-    case 'true':
-    case 'True':
-    case 'TRUE':
-      return true;
-    case 'false':
-    case 'False':
-    case 'FALSE':
-      return false;
-    case '~':
-    case 'null':
-    case 'Null':
-    case 'NULL':
-      return null;
-    default:
-      if (!/^[-+.\d]/.test(text)) return text;
-      if (INTEGER.test(text)) return Number(text);
-      return NUMBER_LIKE.test(text) ? giveUp() : text;
-  }
-}
-
-/** `[a, b]`, `{a: b}` on one line, nested at will. */
-function flow(text: string): unknown {
-  return flowValue(flowTokens(text), { at: 0 }, 0);
-}
-
-type FlowToken =
-  | { readonly kind: 'mark'; readonly mark: string }
-  | { readonly kind: 'scalar'; readonly value: unknown; readonly key: boolean };
-
-function flowTokens(text: string): FlowToken[] {
-  const tokens: FlowToken[] = [];
-  let depth = 0;
-  FLOW_TOKEN.lastIndex = 0;
-  do {
-    const match = FLOW_TOKEN.exec(text) ?? giveUp();
-    const [, mark, double, single, plain, colon] = match;
-    if (mark !== undefined) {
-      if (colon !== undefined) giveUp();
-      if (mark === '[' || mark === '{') depth++;
-      if (mark === ']' || mark === '}') depth--;
-      tokens.push({ kind: 'mark', mark });
-    } else {
-      const value = double ?? single?.replaceAll("''", "'") ?? plainScalar(plain ?? '');
-      tokens.push({ kind: 'scalar', value, key: colon !== undefined });
-    }
-  } while (depth > 0);
-  // The end of the last token may have swallowed the space before a comment.
-  if (!/^(?: *#.*)?$/.test(text.slice(FLOW_TOKEN.lastIndex))) giveUp();
-  if (text[FLOW_TOKEN.lastIndex] === '#' && text[FLOW_TOKEN.lastIndex - 1] !== ' ') giveUp();
-  return tokens;
-}
-
-function flowValue(tokens: readonly FlowToken[], cursor: { at: number }, depth: number): unknown {
-  const token = tokens[cursor.at++];
-  if (token === undefined || depth > MAX_DEPTH) giveUp();
-  if (token.kind === 'scalar') return token.key ? giveUp() : token.value;
-  if (token.mark === '[') return flowList(tokens, cursor, depth);
-  return token.mark === '{' ? flowMap(tokens, cursor, depth) : giveUp();
-}
-
-function flowList(tokens: readonly FlowToken[], cursor: { at: number }, depth: number): unknown[] {
-  const list: unknown[] = [];
-  while (!isMark(tokens[cursor.at], ']')) {
-    list.push(flowValue(tokens, cursor, depth + 1));
-    if (isMark(tokens[cursor.at], ',')) cursor.at++;
-    else if (!isMark(tokens[cursor.at], ']')) giveUp();
-  }
-  cursor.at++;
-  return list;
-}
-
-function flowMap(
-  tokens: readonly FlowToken[],
-  cursor: { at: number },
-  depth: number,
-): Record<string, unknown> {
-  const map: Record<string, unknown> = {};
-  while (!isMark(tokens[cursor.at], '}')) {
-    const key = tokens[cursor.at++];
-    if (key?.kind !== 'scalar' || !key.key || typeof key.value !== 'string') giveUp();
-    if (Object.hasOwn(map, key.value) || isSpecialKey(key.value, false)) giveUp();
-    map[key.value] = flowValue(tokens, cursor, depth + 1);
-    if (isMark(tokens[cursor.at], ',')) cursor.at++;
-    else if (!isMark(tokens[cursor.at], '}')) giveUp();
-  }
-  cursor.at++;
-  return map;
-}
-
-function isMark(token: FlowToken | undefined, mark: string): boolean {
-  return token?.kind === 'mark' && token.mark === mark;
 }
