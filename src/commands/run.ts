@@ -5,16 +5,18 @@ import type { Readiness } from '../admin/view.ts';
 import type { DataplaneConfig, ListenerConfig } from '../dataplane/config.ts';
 import type { BoundAddress } from '../dataplane/messages.ts';
 import { Supervisor } from '../dataplane/supervisor.ts';
-import { formatProblem, type Problem } from '../model/problem.ts';
+import type { Problem } from '../model/problem.ts';
 import { EMPTY_TABLE, type RoutingTable } from '../model/routing-table.ts';
 import type { Snapshot } from '../model/snapshot.ts';
-import { type LogOutput, openLog } from '../observe/log.ts';
+import { type Log, type LogOutput, openLog } from '../observe/log.ts';
 import { Metrics } from '../observe/metrics.ts';
 import type { Settings } from '../settings/settings.ts';
 import { version } from '../settings/version.ts';
 import { manifestsSource } from '../sources/manifests/manifests.ts';
 import type { Source } from '../sources/source.ts';
 import { createTranslator } from '../translate/translate.ts';
+import { countObjects } from './object-counts.ts';
+import { countProblems, logProblems } from './problem-log.ts';
 import { translateOptions } from './translate-options.ts';
 
 /** What a running Tidegate offers to whoever started it inside a process. */
@@ -65,11 +67,15 @@ export async function start(settings: Settings, output: LogOutput): Promise<Runn
     firstLive = resolve;
   });
 
+  warnOfUnserved(settings, log);
   const supervisor = new Supervisor(dataplaneConfig(settings), settings.workers, {
     onStats: (worker, report) => metrics.addReport(worker, report),
     onAccessLog: (lines) => output.writeAccessLog(lines),
     onEvent: (level, event, fields) => log[level](event, event, fields),
-    onWorkerRestart: () => metrics.countRestart(),
+    onWorkerRestart: (worker) => {
+      metrics.countRestart();
+      metrics.removeWorker(worker);
+    },
     onLive: (table, elapsedMs, worstPauseMs) => {
       live = table;
       const seconds = (performance.now() - settledAt) / 1000;
@@ -108,11 +114,11 @@ export async function start(settings: Settings, output: LogOutput): Promise<Runn
   const onSnapshot = (snapshot: Snapshot): void => {
     settledAt = performance.now();
     const translation = translator.translate(snapshot);
-    logProblems(output, problems, translation.problems);
+    logProblems(log, problems, translation.problems);
     problems = translation.problems;
     objects = countObjects(snapshot);
     source.resolveNames(translation.externalNames);
-    if (translation.table === current) return;
+    if (translation.table === current) return metrics.recordObjects(objects, countProblems(problems));
     current = translation.table;
     supervisor.apply(translation.table);
   };
@@ -145,6 +151,18 @@ export async function start(settings: Settings, output: LogOutput): Promise<Runn
       log.info('stopped', 'all connections are closed');
     },
   };
+}
+
+/** Settings that are taken but have no effect in this version. */
+function warnOfUnserved(settings: Settings, log: Log): void {
+  if (settings.defaultCertificate !== null) {
+    log.warn('not-served', '--default-certificate has no effect: TLS is not served in this version');
+  }
+  if (settings.https !== null) {
+    log.info('not-served', 'the HTTPS listener is not opened: TLS is not served in this version', {
+      address: join(settings.https.address, settings.https.port),
+    });
+  }
 }
 
 function dataplaneConfig(settings: Settings): DataplaneConfig {
@@ -191,36 +209,6 @@ function addressMap(bound: readonly BoundAddress[], admin: AdminServer | null): 
 
 function join(address: string, port: number): string {
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
-}
-
-/** Says each problem once, when it appears, and once more when it is gone. */
-function logProblems({ log }: LogOutput, before: readonly Problem[], after: readonly Problem[]): void {
-  if (before === after) return;
-  const old = new Set(before.map(formatProblem));
-  const now = new Set(after.map(formatProblem));
-  for (const problem of after) {
-    const text = formatProblem(problem);
-    if (old.has(text)) continue;
-    log[problem.severity === 'error' ? 'error' : 'warn']('problem', text, { reason: problem.reason });
-  }
-  for (const text of old) if (!now.has(text)) log.info('problem-solved', text);
-}
-
-function countProblems(problems: readonly Problem[]): { error: number; warning: number } {
-  const error = problems.filter((problem) => problem.severity === 'error').length;
-  return { error, warning: problems.length - error };
-}
-
-function countObjects(snapshot: Snapshot): Record<string, number> {
-  return {
-    Ingress: snapshot.ingresses.size,
-    IngressClass: snapshot.ingressClasses.size,
-    Service: snapshot.services.size,
-    EndpointSlice: snapshot.endpointSlices.size,
-    Secret: snapshot.secrets.size,
-    ConfigMap: snapshot.configMaps.size,
-    Namespace: snapshot.namespaces.size,
-  };
 }
 
 function round(ms: number): number {

@@ -78,7 +78,7 @@ export class AccessLog {
   /** ISO 8601 with milliseconds; the part down to the second is made once a second. */
   #time(): string {
     const now = Date.now();
-    const second = (now / 1000) | 0;
+    const second = Math.floor(now / 1000);
     if (second !== this.#second) {
       this.#second = second;
       this.#secondText = new Date(second * 1000).toISOString().slice(0, 20);

@@ -13,7 +13,7 @@ let dateText = '';
 
 /** `Date: …` line, made once a second. */
 export function dateLine(): string {
-  const second = (Date.now() / 1000) | 0;
+  const second = Math.floor(Date.now() / 1000);
   if (second !== dateSecond) {
     dateSecond = second;
     dateText = `Date: ${new Date(second * 1000).toUTCString()}\r\n`;
