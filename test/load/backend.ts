@@ -1,0 +1,136 @@
+/** One backend: does what the task of a request says, and says who it is and what it saw. */
+import {
+  createServer,
+  type IncomingMessage,
+  type OutgoingHttpHeaders,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import { pipeline } from 'node:stream/promises';
+import { setTimeout as delay } from 'node:timers/promises';
+import { WebSocketServer } from 'ws';
+import { PayloadCheck, payload } from './payload.ts';
+import { BACKEND_FIELD, CHECKED, readTask, SEEN_FIELD, TASK_FIELD, type Task, taskText } from './task.ts';
+
+/** Of so many answers one closes its connection, so that pools are not filled once and for all. */
+const ANSWERS_PER_CLOSE = 40;
+const DRIP_PIECES = 20;
+const DRIP_MS = 25;
+/** What a backend that left waits for the end of its connections; tasks last a few seconds at most. */
+const PATIENCE_MS = 15_000;
+
+export interface Backend {
+  readonly name: string;
+  readonly port: number;
+  /** Stops listening; resolves when all connections have ended, with how many had to be cut after some seconds. */
+  close(): Promise<number>;
+}
+
+/** Starts a backend on a free port of loopback; `onTask` is told each task that comes in. */
+export async function startBackend(
+  name: string,
+  onTask: (task: Task, method: string) => void,
+): Promise<Backend> {
+  const sockets = new Set<Socket>();
+  const server = createServer((request, response) => {
+    const task = readTask(request.headers[TASK_FIELD]);
+    if (task === null) {
+      response.writeHead(500, { [BACKEND_FIELD]: name }).end('no task');
+      return;
+    }
+    onTask(task, request.method ?? '');
+    answer(name, task, request, response).catch(() => response.destroy());
+  });
+  // A pooled connection that closes under a POST cannot be made good by any proxy.
+  server.keepAliveTimeout = 600_000;
+  server.on('connection', (socket) => {
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
+  });
+  echoWebSockets(server, name);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return { name, port: (server.address() as AddressInfo).port, close: () => close(server, sockets) };
+}
+
+function seen({ method, headers, url }: IncomingMessage): string {
+  return `${method} ${headers.host}${url}`;
+}
+
+async function answer(
+  name: string,
+  task: Task,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const fields: OutgoingHttpHeaders = {
+    [BACKEND_FIELD]: name,
+    [TASK_FIELD]: taskText(task),
+    [SEEN_FIELD]: seen(request),
+    'content-type': 'application/octet-stream',
+  };
+  if (task.id % ANSWERS_PER_CLOSE === 0) fields['connection'] = 'close';
+  const withLength = (size: number) => {
+    if (task.framing === 'length') fields['content-length'] = size;
+    response.writeHead(200, fields);
+  };
+  switch (task.act) {
+    case 'give':
+      withLength(task.size);
+      return pipeline(payload(task.seed, 0, task.size), response);
+    case 'drip':
+      withLength(task.size);
+      return pipeline(drip(task), response);
+    case 'echo':
+      withLength(task.size);
+      return pipeline(request, response);
+    case 'check': {
+      const verdict = await checkBody(task, request);
+      withLength(verdict.length);
+      response.end(verdict);
+      return;
+    }
+    default:
+      return task.act satisfies never;
+  }
+}
+
+async function* drip({ seed, size }: Task): AsyncGenerator<Buffer> {
+  const piece = Math.max(1, Math.ceil(size / DRIP_PIECES));
+  for (let at = 0; at < size; at += piece) {
+    yield* payload(seed, at, Math.min(size, at + piece));
+    await delay(DRIP_MS);
+  }
+}
+
+async function checkBody({ seed, size }: Task, request: IncomingMessage): Promise<string> {
+  const check = new PayloadCheck(seed);
+  for await (const bytes of request) check.add(bytes as Buffer);
+  return check.verdict(size) ?? CHECKED;
+}
+
+function echoWebSockets(server: Server, name: string): void {
+  const webSockets = new WebSocketServer({ noServer: true });
+  webSockets.on('headers', (lines, request) => {
+    lines.push(`${BACKEND_FIELD}: ${name}`, `${SEEN_FIELD}: ${seen(request)}`);
+  });
+  server.on('upgrade', (request, socket, head) => {
+    webSockets.handleUpgrade(request, socket, head, (webSocket) => {
+      webSocket.on('message', (data, isBinary) => webSocket.send(data, { binary: isBinary }));
+      webSocket.on('error', () => webSocket.terminate());
+    });
+  });
+}
+
+async function close(server: Server, sockets: ReadonlySet<Socket>): Promise<number> {
+  let left = 0;
+  const patience = setTimeout(() => {
+    left = sockets.size;
+    for (const socket of sockets) socket.destroy();
+  }, PATIENCE_MS);
+  // node:http would close idle connections itself; whether the proxy does is what we want to see.
+  server.closeIdleConnections = () => {};
+  await new Promise((resolve) => server.close(resolve));
+  clearTimeout(patience);
+  return left;
+}

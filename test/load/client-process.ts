@@ -1,0 +1,81 @@
+/** All clients, in one process. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { reporter } from './child.ts';
+import { CLIENT_KINDS, type ClientKind } from './clients/all.ts';
+import { type Client, Fault } from './clients/client.ts';
+import { now } from './clock.ts';
+import type { FromClients, ToClients } from './messages.ts';
+import { seededRandom } from './random.ts';
+import type { Answer } from './verdict.ts';
+
+const REPORT_MS = 200;
+/** Clients rest for up to this long between rounds, so that the machine can be shared. */
+const MOST_REST_MS = 12;
+const REST_AFTER_FAULT_MS = 50;
+
+const report = reporter<FromClients>();
+const totals = { bytes: 0, webSocketMessages: 0, abandoned: 0 };
+let answers: Answer[] = [];
+let draining = false;
+
+function makeClient(name: string, port: number, seed: number): Client {
+  return {
+    port,
+    random: seededRandom(seed),
+    answered: ({ route }, start, end, backend) =>
+      void answers.push({ client: name, route, start, end, backend }),
+    countBytes: (bytes) => {
+      totals.bytes += bytes;
+    },
+    countWebSocketMessage: () => {
+      totals.webSocketMessages++;
+    },
+    countAbandoned: () => {
+      totals.abandoned++;
+    },
+    draining: () => draining,
+  };
+}
+
+/** Round after round, until the proxy has gone. */
+async function runClient({ name, rounds }: ClientKind, client: Client): Promise<void> {
+  const round = rounds(client);
+  for (;;) {
+    try {
+      await round();
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      if (draining && error.kind === 'refused') return;
+      const { kind, openedAt, message } = error;
+      report({ kind: 'failure', failure: { client: name, kind, openedAt, at: now(), message } });
+      await delay(REST_AFTER_FAULT_MS);
+    }
+    await delay(client.random.below(MOST_REST_MS));
+  }
+}
+
+function reportAnswers(): void {
+  if (answers.length > 0) report({ kind: 'answers', answers });
+  answers = [];
+}
+
+async function run(port: number, seed: number): Promise<void> {
+  const timer = setInterval(reportAnswers, REPORT_MS);
+  let clients = 0;
+  const running = CLIENT_KINDS.flatMap((kind) =>
+    Array.from({ length: kind.count }, () => runClient(kind, makeClient(kind.name, port, seed + clients++))),
+  );
+  await Promise.all(running);
+  clearInterval(timer);
+  reportAnswers();
+  report({ kind: 'ended', totals });
+}
+
+process.on('message', (message: ToClients) => {
+  if (message.kind === 'start') {
+    void run(message.port, message.seed);
+    return;
+  }
+  draining = true;
+  report({ kind: 'draining' });
+});
