@@ -21,6 +21,7 @@ export interface StartOptions {
 
 /** A line of the log; the named fields are those that tests ask for. */
 export interface LogLine {
+  readonly level?: string;
   readonly event?: string;
   readonly addresses?: { readonly http?: readonly string[]; readonly admin?: readonly string[] };
   readonly [field: string]: unknown;
@@ -64,12 +65,18 @@ export async function startTidegate(scope: Scope, options: StartOptions): Promis
     child.kill('SIGKILL');
     await exited;
     if (diedAlone) throw new Error(`the program ended by itself\n${output.tail()}`);
+    const fault = output.lines.find(isFault);
+    if (fault) throw new Error(`the program reported a fault of its own: ${JSON.stringify(fault)}`);
   });
   void exited.then(({ code, signal }) => output.fail(`the program ended with ${code ?? signal}`));
   const ready = await output.line('the ready line', (line) => line.event === 'ready');
   const { http, admin } = ready.addresses ?? {};
   return observe(child, exited, output, folder, portOf(http), portOf(admin));
 }
+
+/** Whether a line of the log tells of something that no input may cause; what users write wrong is a `problem`. */
+const isFault = ({ level, event }: LogLine) =>
+  (level === 'error' || level === 'fatal') && event !== 'problem';
 
 function launch(options: StartOptions, folder: string): ChildProcess {
   const { args = [], env = {}, workers = 1 } = options;
