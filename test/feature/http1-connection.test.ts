@@ -214,6 +214,45 @@ describe('pipelined requests', () => {
       assert.equal((await client.response()).body.toString(), target);
   });
 
+  test('are all answered when the client closes its side after the last', async () => {
+    fixture.backend.behaviour = tellPath;
+    const client = await fixture.connect();
+    client.send(get('/1') + get('/2') + get('/3'));
+    client.halfClose();
+    for (const target of ['/1', '/2', '/3']) assert.equal((await client.response()).body.toString(), target);
+    assert.equal(await client.ended(), 'fin');
+  });
+
+  test('of many clients at once are never mixed up', async () => {
+    // Answers of very different sizes and framings, cut at odd places.
+    fixture.backend.behaviour = async (connection) => {
+      const path = (await connection.request()).startLine.split(' ')[1]!;
+      const body = path.repeat((path.length * 7919) % 3000);
+      const chunked = `${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`;
+      const bytes = path.endsWith('odd')
+        ? `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${body === '' ? '0\r\n\r\n' : chunked}`
+        : `HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+      const cut = (path.length * 31) % bytes.length;
+      connection.send(bytes.slice(0, cut));
+      await new Promise(setImmediate);
+      connection.send(bytes.slice(cut));
+    };
+    const talk = async (name: number) => {
+      const client = await fixture.connect();
+      const targets = Array.from(
+        { length: 25 },
+        (_, i) => `/${name}-${'x'.repeat((name + i * i) % 40)}-${i % 2 ? 'odd' : 'even'}`,
+      );
+      client.send(targets.map((target) => get(target)).join(''));
+      for (const target of targets) {
+        const body = (await client.response()).body.toString();
+        assert.equal(body, target.repeat((target.length * 7919) % 3000));
+      }
+      client.close();
+    };
+    await Promise.all(Array.from({ length: 40 }, (_, name) => talk(name)));
+  });
+
   test('with a bad one among them: it is refused after the answers before it', async () => {
     const mark = fixture.backend.mark();
     fixture.backend.behaviour = tellPath;

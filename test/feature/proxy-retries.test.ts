@@ -129,6 +129,38 @@ describe('a pooled connection that the backend closes under a request', () => {
     });
   }
 
+  test('costs a chunked PUT a second try, with the same body and trailers', async (t) => {
+    const backend = await startRawBackend(t);
+    backend.behaviour = onePerConnection();
+    const { send } = await startProxy(t, [backend.port]);
+    assert.equal(statusOf(await send(get('/first'))), 200);
+    const chunks = '5\r\nhello\r\n6\r\n world\r\n0\r\nX-Sum: 1\r\n\r\n';
+    const put = `PUT /again HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n${chunks}`;
+    assert.equal(statusOf(await send(put)), 200);
+    assert.equal(arrivals(backend).get('/again'), 2);
+    assert.equal(backend.requests.at(-1)?.body.toString(), 'hello world');
+    assert.deepEqual(backend.requests.at(-1)?.trailers, [['X-Sum', '1']]);
+  });
+
+  test('costs an upgrade a second try, and the tunnel works', async (t) => {
+    const backend = await startRawBackend(t);
+    const first = onePerConnection();
+    backend.behaviour = async (connection) => {
+      if (!(await connection.head()).startLine.includes('/tunnel') || backend.connections[0] === connection) {
+        return await first(connection);
+      }
+      await connection.request();
+      connection.send('HTTP/1.1 101 X\r\nConnection: Upgrade\r\nUpgrade: foo\r\n\r\nhello');
+      await connection.ended();
+    };
+    const { proxy, send } = await startProxy(t, [backend.port]);
+    assert.equal(statusOf(await send(get('/first'))), 200);
+    const client = await connect(t, proxy.http);
+    client.send('GET /tunnel HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: foo\r\n\r\n');
+    assert.equal(statusOf(await client.response()), 101);
+    assert.equal((await client.bytes(5)).toString(), 'hello');
+  });
+
   test('costs POST a 502, as it may have been carried out', async (t) => {
     const backend = await startRawBackend(t);
     backend.behaviour = onePerConnection();
