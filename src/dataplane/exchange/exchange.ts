@@ -75,6 +75,9 @@ export class Exchange implements Waiter, Timed {
   held: Buffer[] | null = null;
   heldBytes = 0;
   bodyPaused = false;
+  /** The upstream takes no more for now; the client takes no more for now. */
+  upBlocked = false;
+  downBlocked = false;
 
   upstreamSide: UpstreamSide | null = null;
   /** The endpoint that counts this request as in flight. */
@@ -211,11 +214,13 @@ export class Exchange implements Waiter, Timed {
   }
 
   onDownstreamBlocked(): void {
-    this.upstreamSide?.pause();
+    this.downBlocked = true;
+    if (this.state >= SENT) this.upstreamSide?.pause();
   }
 
   onDownstreamDrain(): void {
-    this.upstreamSide?.resume();
+    this.downBlocked = false;
+    if (this.state >= SENT) this.upstreamSide?.resume();
   }
 
   /** Tunnel bytes from the client. */
@@ -306,10 +311,12 @@ export class Exchange implements Waiter, Timed {
   }
 
   onUpstreamBlocked(): void {
+    this.upBlocked = true;
     this.#pauseBody();
   }
 
   onUpstreamDrain(): void {
+    this.upBlocked = false;
     this.#resumeBody();
   }
 
@@ -439,13 +446,18 @@ export class Exchange implements Waiter, Timed {
     this.reused = reused;
     this.state = SENT;
     this.sentAt = performance.now();
+    this.upBlocked = false;
     const { held } = this;
-    if (held === null) return side.sendHead(this, this.text, true);
-    side.sendHead(this, this.text, false);
+    side.sendHead(this, this.text, held === null);
+    if (held !== null) this.#sendHeld(side, held);
+    if (this.downBlocked) side.pause();
+  }
+
+  #sendHeld(side: UpstreamSide, held: Buffer[]): void {
     for (let i = 0; i < held.length; i++) side.sendBody(held[i]!, 0, held[i]!.length);
     if (!this.idempotent) this.held = null;
     if (this.requestEnded) side.sendEnd(this.requestTrailers);
-    else this.#resumeBody();
+    else if (!this.upBlocked) this.#resumeBody();
   }
 
   /** Whether another attempt cannot do harm and has a chance. */

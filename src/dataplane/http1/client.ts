@@ -48,6 +48,8 @@ export class Http1ClientConnection implements UpstreamSide, StreamOwner, BodySin
   requests = 0;
   upstreamEnded = false;
   paused = false;
+  /** What was unsent when last looked at, to tell a slow backend from a stuck one. */
+  unsent = 0;
   deadline = 0;
   wheelSlot = -1;
   wheelPrevious: Timed | null = null;
@@ -73,12 +75,8 @@ export class Http1ClientConnection implements UpstreamSide, StreamOwner, BodySin
     this.headRequest = exchange.method === 'HEAD';
     this.requests++;
     this.stream.write(text);
-    if (ended) this.#awaitResponse();
-    else {
-      this.sendsChunks = exchange.chunked;
-      this.dataplane.wheel.remove(this);
-      this.deadline = 0;
-    }
+    this.sendsChunks = !ended && exchange.chunked;
+    this.#rearm();
   }
 
   sendBody(bytes: Buffer, start: number, end: number): void {
@@ -93,7 +91,7 @@ export class Http1ClientConnection implements UpstreamSide, StreamOwner, BodySin
   sendEnd(trailers: string): void {
     this.requestSent = true;
     if (this.sendsChunks) this.stream.write(trailers === '' ? '0\r\n\r\n' : `0\r\n${trailers}\r\n`);
-    if (this.state === HEAD) this.#awaitResponse();
+    this.#rearm();
   }
 
   sendTunnel(bytes: Buffer, start: number, end: number): void {
@@ -107,21 +105,13 @@ export class Http1ClientConnection implements UpstreamSide, StreamOwner, BodySin
   pause(): void {
     this.paused = true;
     this.stream.pause();
-    // The client is slow, not the backend.
-    this.deadline = 0;
+    this.#rearm();
   }
 
   resume(): void {
     this.paused = false;
     this.stream.resume();
-    if (
-      this.state === HEAD ||
-      this.state === LENGTH ||
-      this.state === CHUNKED ||
-      this.state === UNTIL_CLOSE
-    ) {
-      this.#awaitResponse();
-    }
+    this.#rearm();
   }
 
   abandon(): void {
@@ -148,16 +138,15 @@ export class Http1ClientConnection implements UpstreamSide, StreamOwner, BodySin
 
   onBlocked(): void {
     if (this.exchange === null) return;
+    this.unsent = this.stream.unsent;
     this.exchange.onUpstreamBlocked();
-    if (this.state !== TUNNEL) this.dataplane.wheel.set(this, this.exchange.route!.policy.sendTimeoutMs);
+    this.#rearm();
   }
 
   onDrain(): void {
     if (this.exchange === null) return;
     this.exchange.onUpstreamDrain();
-    if (this.state === TUNNEL) return;
-    this.deadline = 0;
-    if (this.requestSent) this.#awaitResponse();
+    this.#rearm();
   }
 
   onEnd(): void {
@@ -205,16 +194,23 @@ export class Http1ClientConnection implements UpstreamSide, StreamOwner, BodySin
         return this.#fail('connect-timeout');
       case IDLE:
         return this.#close();
-      case HEAD:
-      case LENGTH:
-      case CHUNKED:
-      case UNTIL_CLOSE:
-        counters['limit_hits_total:response_timeout']++;
-        return this.#fail(
-          this.requestSent ? (this.state === HEAD ? 'response-timeout' : 'truncated') : 'send-timeout',
-        );
+      case TUNNEL:
+        return;
       default:
+        if (this.stream.blocked) return this.#sendTimedOut();
+        counters['limit_hits_total:response_timeout']++;
+        return this.#fail(this.state === HEAD ? 'response-timeout' : 'truncated');
     }
+  }
+
+  /** Nothing was taken for a while; a backend that took at least something gets another while. */
+  #sendTimedOut(): void {
+    const { unsent } = this.stream;
+    if (unsent < this.unsent) {
+      this.unsent = unsent;
+      return this.#rearm();
+    }
+    this.#fail(this.state === HEAD ? 'send-timeout' : 'truncated');
   }
 
   // ── reading ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -280,7 +276,7 @@ export class Http1ClientConnection implements UpstreamSide, StreamOwner, BodySin
       this.reusable = false;
       this.stream.expectBulk(true);
     }
-    this.#awaitResponse();
+    this.#rearm();
     exchange.onResponseHead(head, true);
     if (this.exchange === null) return;
     if (next < end) this.#readOn(bytes, next, end);
@@ -290,7 +286,7 @@ export class Http1ClientConnection implements UpstreamSide, StreamOwner, BodySin
   #readOn(bytes: Buffer, start: number, end: number): void {
     switch (this.state) {
       case LENGTH: {
-        this.#awaitResponse();
+        this.#rearm();
         const size = end - start;
         if (size < this.remaining) {
           this.remaining -= size;
@@ -302,7 +298,7 @@ export class Http1ClientConnection implements UpstreamSide, StreamOwner, BodySin
         return this.#complete(stop < end ? BYTES_AFTER : '');
       }
       case CHUNKED: {
-        this.#awaitResponse();
+        this.#rearm();
         const decoder = this.decoder!;
         const verdict = decoder.feed(bytes, start, end, this);
         if (this.exchange === null || verdict === MORE) return;
@@ -311,7 +307,7 @@ export class Http1ClientConnection implements UpstreamSide, StreamOwner, BodySin
         return this.#complete(decoder.trailers);
       }
       case UNTIL_CLOSE:
-        this.#awaitResponse();
+        this.#rearm();
         return this.exchange!.onResponseBody(bytes, start, end);
       case TUNNEL:
         return this.exchange?.onUpstreamBytes(bytes, start, end);
@@ -352,7 +348,9 @@ export class Http1ClientConnection implements UpstreamSide, StreamOwner, BodySin
   }
 
   #release(): boolean {
-    const { endpoint, dataplane } = this;
+    const { endpoint, dataplane, stream } = this;
+    // A backend that answered before it took the whole request would owe us its attention.
+    if (stream.blocked || stream.unsent > 0) return false;
     if (endpoint.draining || this.upstreamEnded || this.requests >= MOST_REQUESTS) return false;
     if (endpoint.idle.length >= dataplane.config.limits.endpointIdleConnections) return false;
     this.state = IDLE;
@@ -394,9 +392,16 @@ export class Http1ClientConnection implements UpstreamSide, StreamOwner, BodySin
     this.endpoint.wake();
   }
 
-  #awaitResponse(): void {
-    if (this.paused) return;
-    this.dataplane.wheel.set(this, this.exchange!.route!.policy.responseTimeoutMs);
+  /** Sets the timer for what is being waited for, if it is the backend that has to act. */
+  #rearm(): void {
+    const { state, dataplane } = this;
+    if (state < HEAD || state === CLOSED) return;
+    const { policy } = this.exchange!.route!;
+    if (state === TUNNEL) this.deadline = 0;
+    else if (this.stream.blocked) dataplane.wheel.set(this, policy.sendTimeoutMs);
+    // The client is slow, not the backend.
+    else if (this.paused || (state === HEAD && !this.requestSent)) this.deadline = 0;
+    else dataplane.wheel.set(this, policy.responseTimeoutMs);
   }
 }
 

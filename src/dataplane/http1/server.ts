@@ -43,7 +43,9 @@ const TUNNEL = 4;
 const DISCARD = 5;
 /** We have said our last word; what comes is dropped so that the client can read it (no RST). */
 const CLOSING = 6;
-const CLOSED = 7;
+/** The response was cut: nothing is read, what was written may still leave. */
+const CUT = 7;
+const CLOSED = 8;
 
 /** A whole body up to this size travels with the head in one write. */
 const SMALL_BODY = 8192;
@@ -92,7 +94,9 @@ export class Http1ServerConnection implements StreamOwner, Downstream, BodySink,
   /** Body rate: since when (ms of the wheel) and how many bytes. */
   bodySince = 0;
   bodyBytes = 0;
-  /** Unsent bytes when last looked at, to tell a slow reader from a stuck one. */
+  /** We have asked the client to wait with its body. */
+  bodyPaused = false;
+  /** What was unsent when last looked at, to tell a slow reader from a stuck one. */
   unsent = 0;
   /** The route of the request before: clients like to ask for the same again. */
   lastAuthority = '';
@@ -143,7 +147,7 @@ export class Http1ServerConnection implements StreamOwner, Downstream, BodySink,
     while (i < end) {
       switch (this.reading) {
         case HEAD:
-          i = this.#readHead(bytes, i, end);
+          i = this.stream.blocked ? this.#putOff(bytes, i, end) : this.#readHead(bytes, i, end);
           break;
         case LENGTH:
           i = this.#readLength(bytes, i, end);
@@ -152,9 +156,7 @@ export class Http1ServerConnection implements StreamOwner, Downstream, BodySink,
           i = this.#readChunked(bytes, i, end);
           break;
         case WAIT:
-          this.#append(bytes, i, end);
-          this.stream.pause();
-          i = end;
+          i = this.#putOff(bytes, i, end);
           break;
         case TUNNEL:
           this.exchange?.onClientBytes(bytes, i, end);
@@ -166,7 +168,7 @@ export class Http1ServerConnection implements StreamOwner, Downstream, BodySink,
           break;
         case CLOSING:
           this.count += end - i;
-          if (this.count > DISCARD_BYTES) this.stream.destroy();
+          if (this.count > DISCARD_BYTES && this.stream.unsent === 0) this.stream.destroy();
           i = end;
           break;
         default:
@@ -174,6 +176,13 @@ export class Http1ServerConnection implements StreamOwner, Downstream, BodySink,
       }
     }
     this.consuming = false;
+  }
+
+  /** Keeps the next request until the one before is answered, and the answer taken. */
+  #putOff(bytes: Buffer, start: number, end: number): number {
+    this.#append(bytes, start, end);
+    this.stream.pause();
+    return end;
   }
 
   /** Parses one head and starts its exchange. Returns where to go on. */
@@ -368,17 +377,18 @@ export class Http1ServerConnection implements StreamOwner, Downstream, BodySink,
 
   onDeadline(): void {
     const { stats } = this.listener.dataplane;
-    if (this.stream.blocked && this.reading !== TUNNEL && this.reading < CLOSING) return this.#sendTimedOut();
+    if (this.reading === TUNNEL) {
+      stats.counters['limit_hits_total:tunnel_timeout']++;
+      this.stream.destroy();
+      return;
+    }
+    if (this.stream.unsent > 0) return this.#sendTimedOut();
     switch (this.reading) {
       case HEAD:
         return this.#idleTooLong();
       case LENGTH:
       case CHUNKED:
         return this.#bodyTimedOut();
-      case TUNNEL:
-        stats.counters['limit_hits_total:tunnel_timeout']++;
-        this.stream.destroy();
-        return;
       case DISCARD:
         return this.#hangUp();
       default:
@@ -399,14 +409,15 @@ export class Http1ServerConnection implements StreamOwner, Downstream, BodySink,
   /** Nothing left for a while; a reader that took at least something gets another while. */
   #sendTimedOut(): void {
     const { wheel, config, stats } = this.listener.dataplane;
-    const unsent = this.stream.unsent;
-    if (unsent < this.unsent) {
+    const { unsent } = this.stream;
+    if (this.unsent === 0 || unsent < this.unsent) {
       this.unsent = unsent;
       return wheel.set(this, config.timeouts.sendIdle);
     }
     stats.counters['limit_hits_total:send_timeout']++;
     const { exchange } = this;
     this.exchange = null;
+    this.reading = CUT;
     exchange?.onDownstreamClosed('send-timeout');
     this.stream.reset();
   }
@@ -420,14 +431,37 @@ export class Http1ServerConnection implements StreamOwner, Downstream, BodySink,
   onBlocked(): void {
     this.exchange?.onDownstreamBlocked();
     this.unsent = this.stream.unsent;
-    if (this.reading !== TUNNEL) {
-      this.listener.dataplane.wheel.set(this, this.listener.dataplane.config.timeouts.sendIdle);
-    }
+    this.#rearm();
   }
 
   onDrain(): void {
-    if (this.reading === WAIT) this.deadline = 0;
+    this.unsent = 0;
     this.exchange?.onDownstreamDrain();
+    this.#rearm();
+    if (this.reading !== HEAD || this.stash === null) return;
+    this.stream.resume();
+    this.#consumeStash();
+  }
+
+  /** Sets the timer for what is being waited for, if it is the client that has to act. */
+  #rearm(): void {
+    const { wheel, config, draining } = this.listener.dataplane;
+    const { timeouts } = config;
+    if (this.reading === TUNNEL) wheel.set(this, timeouts.tunnelIdle);
+    else if (this.stream.blocked) wheel.set(this, timeouts.sendIdle);
+    else if (this.reading === HEAD) {
+      const idle = draining ? timeouts.drainIdle : timeouts.keepAlive;
+      wheel.set(this, this.headStarted ? timeouts.requestHead : idle);
+    } else if (this.reading === WAIT || this.bodyPaused) this.deadline = 0;
+    else if (this.reading === LENGTH || this.reading === CHUNKED) this.#startBodyClock();
+    else if (this.reading === CLOSING || this.reading === CUT) this.#linger();
+  }
+
+  /** What is unsent may leave as long as the client takes it; then it has a moment to close. */
+  #linger(): void {
+    const { wheel, config } = this.listener.dataplane;
+    this.unsent = this.stream.unsent;
+    wheel.set(this, this.unsent > 0 ? config.timeouts.sendIdle : LINGER_MS);
   }
 
   onEnd(): void {
@@ -508,9 +542,10 @@ export class Http1ServerConnection implements StreamOwner, Downstream, BodySink,
   /** The client must not take what it got for the whole: a length stays short, chunks never end, else a reset. */
   cut(): void {
     this.keep = false;
-    this.reading = CLOSED;
-    if (this.framing === BY_CLOSE) this.stream.reset();
-    else this.stream.destroyAfterFlush();
+    this.reading = CUT;
+    if (this.framing === BY_CLOSE) return this.stream.reset();
+    this.stream.destroyAfterFlush();
+    this.#linger();
   }
 
   startTunnel(head: ResponseHead): void {
@@ -522,8 +557,9 @@ export class Http1ServerConnection implements StreamOwner, Downstream, BodySink,
     const { stash, stashed } = this;
     this.stash = null;
     this.stashed = 0;
-    if (stash !== null) this.exchange?.onClientBytes(stash, 0, stashed);
+    // Before the bytes go on: they may block the upstream, which pauses this side again.
     this.stream.resume();
+    if (stash !== null) this.exchange?.onClientBytes(stash, 0, stashed);
     if (this.clientEnded) this.exchange?.onClientEnd();
   }
 
@@ -537,13 +573,14 @@ export class Http1ServerConnection implements StreamOwner, Downstream, BodySink,
   }
 
   pauseBody(): void {
+    this.bodyPaused = true;
     this.stream.pause();
-    // We are the slow ones now.
-    if (this.reading === LENGTH || this.reading === CHUNKED) this.deadline = 0;
+    if (this.reading === LENGTH || this.reading === CHUNKED) this.#rearm();
   }
 
   resumeBody(): void {
-    if (this.reading === LENGTH || this.reading === CHUNKED) this.#startBodyClock();
+    this.bodyPaused = false;
+    if (this.reading === LENGTH || this.reading === CHUNKED) this.#rearm();
     if (this.reading !== WAIT || this.stash === null) this.stream.resume();
   }
 
@@ -575,13 +612,11 @@ export class Http1ServerConnection implements StreamOwner, Downstream, BodySink,
 
   /** For the next request. */
   #ready(): void {
-    const { dataplane } = this.listener;
     this.reading = HEAD;
     this.decoder = null;
     if (!this.keep) return this.#hangUp();
-    const { timeouts } = dataplane.config;
-    dataplane.wheel.set(this, dataplane.draining ? timeouts.drainIdle : timeouts.keepAlive);
-    if (this.stash === null) return;
+    this.#rearm();
+    if (this.stash === null || this.stream.blocked) return;
     this.stream.resume();
     if (!this.consuming) this.#consumeStash();
   }
@@ -627,7 +662,7 @@ export class Http1ServerConnection implements StreamOwner, Downstream, BodySink,
     this.decoder = null;
     this.stream.end();
     this.stream.resume();
-    this.listener.dataplane.wheel.set(this, LINGER_MS);
+    this.#linger();
   }
 
   /** Called when a drain begins. */

@@ -140,7 +140,8 @@ class NetStream implements ByteStream {
 
   get unsent(): number {
     const handle = (this.socket as unknown as { _handle: { writeQueueSize: number } | null })._handle;
-    return this.pending.length + (handle?.writeQueueSize ?? 0);
+    // The stream counts a chunk until all of it is taken, the handle what is left of it.
+    return this.pending.length + this.socket.writableLength + (handle?.writeQueueSize ?? 0);
   }
 
   destroyAfterFlush(): void {

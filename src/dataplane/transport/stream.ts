@@ -21,7 +21,7 @@ export interface ByteStream {
   writeBytes(bytes: Buffer, start: number, end: number): void;
   /** Sends what was written, then FIN; the peer may still send. */
   end(): void;
-  /** Bytes written that the kernel has not taken yet. */
+  /** Falls with every byte that the kernel takes; 0 when it has taken all. Only good for comparing. */
   readonly unsent: number;
   /** Sends what was written, then closes without waiting for the peer. `onClose` follows. */
   destroyAfterFlush(): void;
