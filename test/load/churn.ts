@@ -34,13 +34,7 @@ const CELLS_PER_PASSING = 4;
 const LEAVE_MS = 300;
 const COMMAND_MS = 30_000;
 
-const BROKEN = [
-  'kind: [Ingress\n  : {',
-  '{"apiVersion": "v1", "kind": "Serv',
-  '\x00\x01\x02',
-  'null',
-  '- 1\n- 2\n',
-];
+const BROKEN = ['kind: [Ingress\n  : {', '{"apiVersion": "v1", "kind": "Serv', '\x00\x01\x02', '- 1\n- 2\n'];
 
 export interface ChurnCounts {
   readonly writes: number;
