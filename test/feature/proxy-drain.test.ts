@@ -2,24 +2,11 @@
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
 import { fieldValue, statusOf } from '../kit/http-message.ts';
-import { type Http1Fixture, startHttp1Fixture } from '../kit/http1-fixture.ts';
-import type { BackendConnection } from '../kit/raw-backend.ts';
+import { type Http1Fixture, holdAnswers, startHttp1Fixture } from '../kit/http1-fixture.ts';
 import { connect } from '../kit/raw-client.ts';
 import { eventually, within } from '../kit/waiting.ts';
 
 const GET = 'GET / HTTP/1.1\r\nHost: h\r\n\r\n';
-const ANSWER = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
-
-/** Makes the backend wait in its answers until `goOn` is called. */
-function holdAnswers(fixture: Http1Fixture): { goOn: () => void } {
-  const gate = Promise.withResolvers<void>();
-  fixture.backend.behaviour = async (connection: BackendConnection) => {
-    await connection.request();
-    await gate.promise;
-    connection.send(ANSWER);
-  };
-  return { goOn: gate.resolve };
-}
 
 /** Waits until the HTTP port takes no more connections. */
 function listenerClosed(t: TestContext, fixture: Http1Fixture): Promise<void> {

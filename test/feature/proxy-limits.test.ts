@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { fieldValue, show, statusOf } from '../kit/http-message.ts';
-import { assertOwnAnswer, OK, startHttp1Fixture } from '../kit/http1-fixture.ts';
+import { assertOwnAnswer, holdAnswers, OK, startHttp1Fixture } from '../kit/http1-fixture.ts';
 import { answer } from '../kit/raw-backend.ts';
+import { eventually } from '../kit/waiting.ts';
 
 const fixture = await startHttp1Fixture(
   { after },
@@ -205,12 +206,7 @@ describe('connections and requests', () => {
 
   test('requests in flight above the limit get 503 with Retry-After', async (t) => {
     const small = await startHttp1Fixture(t, { args: ['--limit-requests', '2'] });
-    const goOn = Promise.withResolvers<void>();
-    small.backend.behaviour = async (connection) => {
-      await connection.request();
-      await goOn.promise;
-      connection.send(response200);
-    };
+    const { goOn } = holdAnswers(small);
     const running = [await small.connect(), await small.connect()];
     for (const client of running) client.send(head(''));
     await small.backend.received(2);
@@ -219,9 +215,46 @@ describe('connections and requests', () => {
     const refused = await third.response();
     assert.equal(statusOf(refused), 503);
     assert.match(fieldValue(refused, 'retry-after') ?? '', /^\d+$/);
-    goOn.resolve();
+    goOn();
     for (const client of running) assert.equal(statusOf(await client.response()), 200);
   });
-});
 
-const response200 = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
+  test('requests that wait for an endpoint above the limit get 503 at once', async (t) => {
+    const args = [
+      '--limit-endpoint-connections',
+      '1',
+      '--limit-pending-requests',
+      '1',
+      '--timeout-pending',
+      '600s',
+    ];
+    const small = await startHttp1Fixture(t, { args });
+    const { goOn } = holdAnswers(small);
+    const clients = [await small.connect(), await small.connect(), await small.connect()];
+    for (const client of clients) client.send(head(''));
+    // One runs, one waits; which of them, is decided by the order in which they are read.
+    const refused = await Promise.race(
+      clients.map(async (client) => ({ client, response: await client.response() })),
+    );
+    assert.equal(statusOf(refused.response), 503);
+    goOn();
+    for (const client of clients)
+      if (client !== refused.client) assert.equal(statusOf(await client.response()), 200);
+    assert.equal(small.backend.requests.length, 2);
+    assert.equal(small.backend.connections.length, 1);
+  });
+
+  test('idle connections to an endpoint above the limit are closed', async (t) => {
+    const small = await startHttp1Fixture(t, { args: ['--limit-endpoint-idle-connections', '1'] });
+    const { goOn } = holdAnswers(small);
+    const clients = [await small.connect(), await small.connect(), await small.connect()];
+    for (const client of clients) client.send(head(''));
+    await small.backend.received(3);
+    goOn();
+    for (const client of clients) assert.equal(statusOf(await client.response()), 200);
+    await eventually(() => {
+      const open = small.backend.connections.filter(({ inbox }) => inbox.ending === null);
+      assert.equal(open.length, 1);
+    });
+  });
+});

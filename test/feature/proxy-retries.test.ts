@@ -15,9 +15,9 @@ import {
 import { connect } from '../kit/raw-client.ts';
 import { startTidegate } from '../kit/tidegate.ts';
 
-async function startProxy(t: TestContext, ports: readonly number[]) {
+async function startProxy(t: TestContext, ports: readonly number[], args: readonly string[] = []) {
   const manifests = [ingress('h', 'h', [{ path: '/', service: 'web' }]), ...service('web', ports)];
-  const proxy = await startTidegate(t, { manifests });
+  const proxy = await startTidegate(t, { manifests, args });
   const send = async (bytes: string): Promise<HttpMessage> => {
     const client = await connect({ after }, proxy.http);
     client.send(bytes);
@@ -170,14 +170,21 @@ describe('a pooled connection that the backend closes under a request', () => {
     assert.equal(arrivals(backend).get('/once'), 1);
   });
 
-  test('costs a PUT too large to be kept a 502', async (t) => {
-    const backend = await startRawBackend(t);
-    backend.behaviour = onePerConnection();
-    const { send } = await startProxy(t, [backend.port]);
-    assert.equal(statusOf(await send(get('/first'))), 200);
-    assert.equal(statusOf(await send(withBody('PUT', '/once', 'x'.repeat(300_000)))), 502);
-    assert.equal(arrivals(backend).get('/once'), 1);
-  });
+  for (const [size, status] of [
+    [999, 200],
+    [1000, 200],
+    [1001, 502],
+    [300_000, 502],
+  ] as const) {
+    test(`costs a PUT of ${size} bytes, of which 1000 are kept, ${status === 200 ? 'a second try' : 'a 502'}`, async (t) => {
+      const backend = await startRawBackend(t);
+      backend.behaviour = onePerConnection();
+      const { send } = await startProxy(t, [backend.port], ['--limit-replay-bytes', '1000']);
+      assert.equal(statusOf(await send(get('/first'))), 200);
+      assert.equal(statusOf(await send(withBody('PUT', '/put', 'x'.repeat(size)))), status);
+      assert.equal(arrivals(backend).get('/put'), status === 200 ? 2 : 1);
+    });
+  }
 });
 
 async function hangUp(connection: BackendConnection): Promise<void> {

@@ -6,7 +6,7 @@ import { connect as connectSocket } from 'node:net';
 import { after, describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { statusOf } from '../kit/http-message.ts';
-import { OK, startHttp1Fixture } from '../kit/http1-fixture.ts';
+import { holdAnswers, OK, startHttp1Fixture } from '../kit/http1-fixture.ts';
 import { routeAll } from '../kit/manifests.ts';
 import { eventually } from '../kit/waiting.ts';
 
@@ -225,18 +225,13 @@ test('a request that waits too long for a free upstream connection gets 503', as
   const fixture = await startHttp1Fixture(t, {
     args: ['--limit-endpoint-connections', '1', '--timeout-pending', '200ms'],
   });
-  const goOn = Promise.withResolvers<void>();
-  fixture.backend.behaviour = async (connection) => {
-    await connection.request();
-    await goOn.promise;
-    connection.send('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
-  };
+  const { goOn } = holdAnswers(fixture);
   const [first, second] = [await fixture.connect(), await fixture.connect()];
   first.send(GET);
   await fixture.backend.received(1);
   second.send(GET);
   assert.equal(statusOf(await second.response()), 503);
-  goOn.resolve();
+  goOn();
   assert.equal(statusOf(await first.response()), 200);
   assert.equal(fixture.backend.requests.length, 1);
 });

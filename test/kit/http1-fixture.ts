@@ -139,6 +139,17 @@ export class Http1Fixture {
   }
 }
 
+/** Makes the backend of a fixture hold all its answers back until `goOn` is called. */
+export function holdAnswers({ backend }: Http1Fixture): { goOn: () => void } {
+  const gate = Promise.withResolvers<void>();
+  backend.behaviour = async (connection) => {
+    await connection.request();
+    await gate.promise;
+    connection.send('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
+  };
+  return { goOn: gate.resolve };
+}
+
 /** Asserts that an answer made by the proxy itself has one of `statuses` and is framed and dated. */
 export function assertOwnAnswer(response: HttpMessage, statuses: readonly number[]): void {
   assert.ok(
