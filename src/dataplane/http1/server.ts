@@ -176,6 +176,14 @@ export class Http1ServerConnection implements StreamOwner, Downstream, BodySink,
       }
     }
     this.consuming = false;
+    if (this.clientEnded) this.#endIfIdle();
+  }
+
+  /** The client sends no more: what it sent is answered, then the connection ends. */
+  #endIfIdle(): void {
+    if (this.reading !== HEAD || this.stream.blocked) return;
+    if (this.stashed > 0) return this.#refuse(400);
+    this.#hangUp();
   }
 
   /** Keeps the next request until the one before is answered, and the answer taken. */
@@ -219,8 +227,7 @@ export class Http1ServerConnection implements StreamOwner, Downstream, BodySink,
       !head.close &&
       (head.minorVersion > 0 || head.keepAlive) &&
       this.requests < limits.requestsPerConnection &&
-      !dataplane.draining &&
-      !this.clientEnded;
+      !dataplane.draining;
 
     const forward = this.#route(head);
     if (forward === null) {
@@ -230,7 +237,7 @@ export class Http1ServerConnection implements StreamOwner, Downstream, BodySink,
     const exchange = new Exchange(dataplane, this, connectHttp1);
     this.exchange = exchange;
     const length = head.contentLength;
-    if (length > 0 && length <= SMALL_BODY && end - next >= length) {
+    if (length > 0 && length <= SMALL_BODY && length <= limits.replayBytes && end - next >= length) {
       this.reading = WAIT;
       exchange.start(head, this.peer, this.lastRoute, forward, latin1(bytes, next, next + length));
       return next + length;
@@ -438,9 +445,11 @@ export class Http1ServerConnection implements StreamOwner, Downstream, BodySink,
     this.unsent = 0;
     this.exchange?.onDownstreamDrain();
     this.#rearm();
-    if (this.reading !== HEAD || this.stash === null) return;
-    this.stream.resume();
-    this.#consumeStash();
+    if (this.reading !== HEAD) return;
+    if (this.stash !== null) {
+      this.stream.resume();
+      this.#consumeStash();
+    } else if (this.clientEnded) this.#endIfIdle();
   }
 
   /** Sets the timer for what is being waited for, if it is the client that has to act. */
@@ -466,7 +475,6 @@ export class Http1ServerConnection implements StreamOwner, Downstream, BodySink,
 
   onEnd(): void {
     this.clientEnded = true;
-    this.keep = false;
     switch (this.reading) {
       case TUNNEL:
         return this.exchange?.onClientEnd();
@@ -477,7 +485,8 @@ export class Http1ServerConnection implements StreamOwner, Downstream, BodySink,
       case CHUNKED:
         return this.#breakBody(400, 'request-truncated');
       case HEAD:
-        if (this.stashed > 0) return this.#refuse(400);
+        return this.#endIfIdle();
+      case DISCARD:
         return this.#hangUp();
       default:
         this.stream.end();
@@ -616,9 +625,11 @@ export class Http1ServerConnection implements StreamOwner, Downstream, BodySink,
     this.decoder = null;
     if (!this.keep) return this.#hangUp();
     this.#rearm();
-    if (this.stash === null || this.stream.blocked) return;
-    this.stream.resume();
-    if (!this.consuming) this.#consumeStash();
+    if (this.consuming || this.stream.blocked) return;
+    if (this.stash !== null) {
+      this.stream.resume();
+      this.#consumeStash();
+    } else if (this.clientEnded) this.#endIfIdle();
   }
 
   /** Refuses what could not become a request: answered without an exchange, then closed. */
