@@ -20,13 +20,13 @@ describe('a slow client', async () => {
       args: [
         ...[
           '--timeout-request-head',
-          '300ms',
+          '700ms',
           '--timeout-body-idle',
-          '300ms',
+          '700ms',
           '--timeout-keep-alive',
-          '300ms',
+          '700ms',
         ],
-        ...['--timeout-send-idle', '300ms', '--timeout-tunnel-idle', '300ms'],
+        ...['--timeout-send-idle', '700ms', '--timeout-tunnel-idle', '700ms'],
       ],
     },
   );
@@ -114,7 +114,7 @@ describe('a slow client', async () => {
 
 test('a body that drips below the minimum rate gets 408, though it is never idle', async (t) => {
   const fixture = await startHttp1Fixture(t, {
-    args: ['--timeout-body-rate', '1000', '--timeout-body-rate-grace', '300ms'],
+    args: ['--timeout-body-rate', '1000', '--timeout-body-rate-grace', '700ms'],
   });
   const client = await fixture.connect();
   client.send(POST);
@@ -125,7 +125,7 @@ test('a body that drips below the minimum rate gets 408, though it is never idle
 
 test('a body above the minimum rate passes', async (t) => {
   const fixture = await startHttp1Fixture(t, {
-    args: ['--timeout-body-rate', '1000', '--timeout-body-rate-grace', '100ms'],
+    args: ['--timeout-body-rate', '1000', '--timeout-body-rate-grace', '200ms'],
   });
   const client = await fixture.connect();
   client.send(POST);
@@ -143,13 +143,13 @@ describe('a slow backend', async () => {
     {
       args: [
         '--timeout-response',
-        '300ms',
+        '700ms',
         '--timeout-upstream-idle',
-        '300ms',
+        '700ms',
         '--timeout-connect',
-        '300ms',
+        '700ms',
         '--timeout-upstream-send-idle',
-        '300ms',
+        '700ms',
       ],
     },
   );
