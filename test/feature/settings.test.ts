@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
+import { annotationsPage } from '../../docs/reference/annotations-page.ts';
 import { metricsPage } from '../../docs/reference/metrics-page.ts';
 import { settingsPage } from '../../docs/reference/settings-page.ts';
 import { runTidegate } from '../kit/run-tidegate.ts';
@@ -72,6 +73,7 @@ test('--no- takes back what the environment says', async () => {
 for (const [page, write] of [
   ['settings.md', settingsPage],
   ['metrics.md', metricsPage],
+  ['annotations.md', annotationsPage],
 ] as const) {
   test(`docs/reference/${page} is what docs/reference/generate.ts writes`, () => {
     assert.equal(readFileSync(new URL(`../../docs/reference/${page}`, import.meta.url), 'utf8'), write());
