@@ -96,7 +96,6 @@ export async function start(settings: Settings, output: LogOutput): Promise<Runn
       firstLive();
     },
   });
-  const bound = await supervisor.start();
   const admin = await startAdminListener(settings, {
     version: version(),
     metrics,
@@ -123,10 +122,12 @@ export async function start(settings: Settings, output: LogOutput): Promise<Runn
     supervisor.apply(translation.table);
   };
   let current: RoutingTable | null = null;
+  let bound: readonly BoundAddress[];
   try {
     await source.start(onSnapshot);
+    bound = await supervisor.start();
   } catch (error) {
-    await Promise.all([supervisor.stop(0), admin?.close()]);
+    await Promise.all([source.close(), supervisor.stop(0), admin?.close()]);
     throw error;
   }
   await isLive;

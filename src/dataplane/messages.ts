@@ -12,6 +12,9 @@ export type ToWorker =
   | { readonly kind: 'drain' };
 
 export type FromWorker =
+  /** Ready for its first table. */
+  | { readonly kind: 'started' }
+  /** Comes before the first `applied`. */
   | { readonly kind: 'listening'; readonly addresses: readonly BoundAddress[] }
   | {
       readonly kind: 'bind-failed';

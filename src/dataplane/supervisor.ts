@@ -39,9 +39,12 @@ export interface SupervisorEvents {
 interface Slot {
   readonly index: number;
   worker: Worker | null;
-  /** Bound and ready for tables. */
+  /** Ready for tables. */
+  started: boolean;
+  /** Has its first table and takes connections. */
   listening: boolean;
-  table: RoutingTable;
+  /** What it serves; null before its first table. */
+  table: RoutingTable | null;
   /** The table it is being brought to; null when it is idle. */
   sending: { readonly table: RoutingTable; readonly chunks: readonly PatchChunk[]; next: number } | null;
   pauseMs: number;
@@ -73,8 +76,9 @@ export class Supervisor {
     this.#slots = Array.from({ length: workers }, (_, index) => ({
       index,
       worker: null,
+      started: false,
       listening: false,
-      table: EMPTY_TABLE,
+      table: null,
       sending: null,
       pauseMs: 0,
       startedAt: 0,
@@ -84,7 +88,10 @@ export class Supervisor {
     }));
   }
 
-  /** Starts the workers. Resolves with the bound addresses; rejects when an address cannot be bound. */
+  /**
+   * Starts the workers with the table given to `apply`. Resolves with the bound addresses when all take
+   * connections; rejects when an address cannot be bound.
+   */
   async start(): Promise<readonly BoundAddress[]> {
     // The first decides what port 0 means; the others share it.
     const [first, ...others] = this.#slots;
@@ -161,8 +168,9 @@ export class Supervisor {
       name: `data plane ${slot.index}`,
     });
     slot.worker = worker;
+    slot.started = false;
     slot.listening = false;
-    slot.table = EMPTY_TABLE;
+    slot.table = null;
     slot.sending = null;
     slot.series = new Map();
     slot.startedAt = performance.now();
@@ -188,9 +196,12 @@ export class Supervisor {
 
   #onMessage(slot: Slot, message: FromWorker): void {
     switch (message.kind) {
+      case 'started':
+        slot.started = true;
+        return this.#bringUpToDate(slot);
       case 'listening':
         slot.listening = true;
-        return this.#bringUpToDate(slot);
+        return;
       case 'staged':
         return this.#sendNext(slot);
       case 'applied':
@@ -210,8 +221,9 @@ export class Supervisor {
   }
 
   #bringUpToDate(slot: Slot): void {
-    if (!slot.listening || slot.sending !== null || slot.table === this.#table) return;
-    slot.sending = { table: this.#table, chunks: this.#difference(slot.table, this.#table), next: 0 };
+    if (!slot.started || slot.sending !== null || slot.table === this.#table) return;
+    const chunks = this.#difference(slot.table ?? EMPTY_TABLE, this.#table);
+    slot.sending = { table: this.#table, chunks, next: 0 };
     this.#sendNext(slot);
   }
 
@@ -271,6 +283,7 @@ export class Supervisor {
     if (slot.worker !== worker) return;
     const served = slot.listening;
     slot.worker = null;
+    slot.started = false;
     slot.listening = false;
     slot.sending = null;
     if (this.#stopping || !served) return;

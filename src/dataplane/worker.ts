@@ -97,11 +97,14 @@ async function listen(): Promise<void> {
   post({ kind: 'listening', addresses: bound });
 }
 
-function commit(generation: number): void {
+async function commit(generation: number): Promise<void> {
   const began = performance.now();
   table.commit(generation);
   upstreams.sweep();
-  post({ kind: 'applied', generation, pauseMs: performance.now() - began });
+  const pauseMs = performance.now() - began;
+  // Nobody is let in before there is a table: a replaced worker would answer 404.
+  if (listeners.length === 0 && !dataplane.draining) await listen();
+  post({ kind: 'applied', generation, pauseMs });
 }
 
 function report(id: number): void {
@@ -124,10 +127,10 @@ function report(id: number): void {
   if (more) setImmediate(report, id);
 }
 
-function drain(): void {
+async function drain(): Promise<void> {
   dataplane.draining = true;
-  for (const listener of listeners) listener.close();
   for (const connection of connections) connection.drain();
+  await Promise.all(listeners.map((listener) => listener.close()));
   const timer = setInterval(() => {
     if (connections.size > 0) return;
     clearInterval(timer);
@@ -142,11 +145,13 @@ port.on('message', (message: ToWorker) => {
       table.stage(message.chunk);
       return post({ kind: 'staged' });
     case 'commit':
-      return commit(message.generation);
+      void commit(message.generation);
+      return;
     case 'report':
       return report(message.id);
     case 'drain':
-      return drain();
+      void drain();
+      return;
     default:
       return message satisfies never;
   }
@@ -154,4 +159,4 @@ port.on('message', (message: ToWorker) => {
 
 wheel.start();
 setInterval(() => dataplane.accessLog.flush(), LOG_FLUSH_MS);
-await listen();
+post({ kind: 'started' });

@@ -24,7 +24,7 @@ export function parseFields(
   maxCount: number,
   out: FieldBlock,
 ): number {
-  const limit = maxCount < FIELD_CAPACITY ? maxCount : FIELD_CAPACITY;
+  const limit = Math.min(maxCount, FIELD_CAPACITY);
   const { ids, nameStart, nameEnd, valueStart, valueEnd } = out;
   let count = 0;
   let i = from;

@@ -410,7 +410,9 @@ export class Http1ServerConnection implements StreamOwner, Downstream, BodySink,
       return this.#refuse(408);
     }
     stats.counters['limit_hits_total:keep_alive_timeout']++;
-    this.#hangUp();
+    this.reading = CUT;
+    this.stream.destroyAfterFlush();
+    this.#linger();
   }
 
   /** Nothing left for a while; a reader that took at least something gets another while. */
@@ -676,12 +678,9 @@ export class Http1ServerConnection implements StreamOwner, Downstream, BodySink,
     this.#linger();
   }
 
-  /** Called when a drain begins. */
+  /** Called when a drain begins: whoever was not told `Connection: close` yet may send one more request. */
   drain(): void {
-    this.keep = false;
-    const { dataplane } = this.listener;
-    if (this.reading === HEAD && this.stashed === 0)
-      dataplane.wheel.set(this, dataplane.config.timeouts.drainIdle);
+    if (this.reading === HEAD && !this.headStarted) this.#rearm();
   }
 
   #connectionLine(): string {

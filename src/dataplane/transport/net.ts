@@ -6,6 +6,7 @@
  * the look-up at each write.
  */
 import net from 'node:net';
+import { setTimeout as delay, setImmediate as nextCheck } from 'node:timers/promises';
 import { stopHandshakes } from '../../linux/listen-queue.ts';
 import { latin1 } from '../message/latin1.ts';
 import { detachReadBuffer, type ReadBuffer, takeReadBuffer } from './read-buffers.ts';
@@ -288,10 +289,12 @@ async function listen(
   return {
     address: bound.address,
     port: bound.port,
-    close() {
+    async close() {
       const { fd } = (server as unknown as { _handle: { fd: number } })._handle;
-      // Closed right after a poll, whose accept loop has just emptied the queue.
-      setTimeout(() => setImmediate(() => server.close()), stopHandshakes(fd) ? HANDSHAKE_MS : 0);
+      if (stopHandshakes(fd)) await delay(HANDSHAKE_MS);
+      // Right after a poll, whose accept loop has just emptied the queue.
+      await nextCheck();
+      server.close();
     },
   };
 }

@@ -51,8 +51,8 @@ export interface StreamOwner {
 export interface Listener {
   readonly address: string;
   readonly port: number;
-  /** Takes no further connections; those the kernel has already queued are taken first. */
-  close(): void;
+  /** Takes no further connections, but those the kernel has already queued; resolves when closed. */
+  close(): Promise<void>;
 }
 
 export interface Transport {
