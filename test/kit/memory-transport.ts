@@ -16,8 +16,6 @@ export interface Step {
   run(): void;
 }
 
-/** Up to this size a transport copies what is written; above it writes at once, and may notice that it blocks. */
-const COALESCE_BYTES = 8192;
 const SCRATCH_BYTES = 65_536;
 /** Looks like the end of a head, so that a parser that reads too far is found out. */
 const BEHIND = Buffer.from('\r\n\r\nX: y\r\n\r\n', 'latin1');
@@ -83,7 +81,7 @@ export class MemoryStream implements ByteStream {
 
   writeBytes(bytes: Buffer, start: number, end: number): void {
     assert.ok(0 <= start && start < end && end <= bytes.length, `${start}..${end} of ${bytes.length} bytes`);
-    if (end - start <= COALESCE_BYTES) return this.write(bytes.latin1Slice(start, end));
+    if (end - start <= this.#transport.coalesceBytes) return this.write(bytes.latin1Slice(start, end));
     this.#flushText();
     const part = bytes.subarray(start, end);
     this.#queue(Buffer.from(part), bytes.buffer === this.#transport.scratch.buffer ? null : part);
@@ -132,7 +130,7 @@ export class MemoryStream implements ByteStream {
         };
       }
     }
-    if (this.#outgoing.length > 0) return;
+    if (this.#outgoing.length > 0 || this.destroyed) return;
     if (this.blocked) this.#drainDue = true;
     if (this.#ending) this.peer.ended = true;
     if (this.#destroyWhenSent) this.destroy();
@@ -349,6 +347,8 @@ export class MemoryPeer {
 
 export class MemoryTransport implements Transport {
   readonly highWaterMark: number;
+  /** Up to this size what is written waits for the end of the callback; more goes at once, and may block at once. */
+  readonly coalesceBytes: number;
   readonly scratch = Buffer.alloc(SCRATCH_BYTES, 0xaa);
   readonly dirty = new Set<MemoryStream>();
   readonly streams: MemoryStream[] = [];
@@ -357,8 +357,9 @@ export class MemoryTransport implements Transport {
   /** Called with the other end of each connection that the code under test opens. */
   onOutgoing: (peer: MemoryPeer) => void = () => {};
 
-  constructor(highWaterMark: number) {
+  constructor(highWaterMark: number, coalesceBytes: number) {
     this.highWaterMark = highWaterMark;
+    this.coalesceBytes = coalesceBytes;
   }
 
   listen(): Promise<Listener> {
@@ -407,10 +408,10 @@ export class MemoryTransport implements Transport {
     return out;
   }
 
-  /** Takes steps, first come first served, until nothing can happen without the test. */
-  settle(): void {
+  /** Takes steps, first come first served, until nothing can happen without the test; reads of `most` bytes. */
+  settle(most = SCRATCH_BYTES): void {
     for (let taken = 0; ; taken++) {
-      const step = this.steps()[0];
+      const step = this.steps(() => most)[0];
       if (step === undefined) return;
       assert.ok(taken < 100_000, `it never settles: ${step.what}`);
       step.run();
