@@ -9,8 +9,8 @@ import type { MemoryPeer } from '../kit/memory-transport.ts';
 import { readStrictRequest, readStrictResponse } from './strict-reader.ts';
 import { World, type WorldOptions } from './world.ts';
 
+/** More than all timeouts. */
 const LONG_MS = 200_000;
-const TUNNEL_MS = 3_700_000;
 
 interface Scenario {
   readonly name: string;
@@ -127,6 +127,14 @@ function stopTaking(peer: MemoryPeer): void {
   peer.window = 0;
 }
 
+/** How much the clients and the backends take before they stop. */
+const APPETITES: readonly (readonly [client: number, backend: number])[] = [
+  [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY],
+  [100, Number.POSITIVE_INFINITY],
+  [Number.POSITIVE_INFINITY, 100],
+  [100, 500],
+];
+
 const PAUSED_STEPS = 5;
 const READ_BYTES = 60;
 
@@ -142,15 +150,19 @@ class Play {
   #stalled = false;
   steps = 0;
 
-  constructor(scenario: Scenario, newestFirst: boolean) {
+  constructor(scenario: Scenario, newestFirst: boolean, appetite = APPETITES[0]!) {
     this.#scenario = scenario;
     this.#newestFirst = newestFirst;
     this.world = new World({ highWaterMark: 300, coalesceBytes: 50, ...scenario.options });
     this.clients = scenario.clients.map((bytes) => {
       const peer = this.world.client();
+      peer.window = appetite[0];
       peer.send(bytes);
       return peer;
     });
+    this.world.onBackend = (peer) => {
+      peer.window = appetite[1];
+    };
   }
 
   /** Plays to the end, with a fault before step `at`. */
@@ -231,7 +243,6 @@ class Play {
   /** Everybody is silent, then everybody is gone: nothing may be left. */
   finish(): void {
     this.world.settle(LONG_MS);
-    if (this.world.dataplane.tunnels > 0) this.world.settle(TUNNEL_MS);
     this.world.assertNothingLeft();
   }
 }
@@ -244,26 +255,30 @@ for (const scenario of SCENARIOS) {
       for (const client of whole.clients) assert.deepEqual(whole.statuses(client), scenario.statuses);
       whole.finish();
       for (const [what, fault] of Object.entries(FAULTS)) {
-        for (let at = 0; at <= whole.steps; at++) playWithFault(scenario, newestFirst, at, what, fault);
+        for (const appetite of APPETITES) {
+          for (let at = 0; at <= whole.steps; at++) {
+            const description = `${what} before step ${at}, ${newestFirst ? 'newest' : 'oldest'} first, appetite ${appetite}`;
+            playWithFault(() => new Play(scenario, newestFirst, appetite), at, description, fault);
+          }
+        }
       }
     }
   });
 }
 
 function playWithFault(
-  scenario: Scenario,
-  newestFirst: boolean,
+  start: () => Play,
   at: number,
-  what: string,
+  description: string,
   fault: (play: Play) => void,
 ): void {
   try {
-    const play = new Play(scenario, newestFirst);
+    const play = start();
     play.run(at, fault);
     for (const client of play.clients) play.statuses(client);
     play.finish();
     for (const client of play.clients) play.statuses(client);
   } catch (cause) {
-    throw new Error(`${what} before step ${at}${newestFirst ? ', newest first' : ''}`, { cause });
+    throw new Error(description, { cause });
   }
 }

@@ -38,6 +38,8 @@ export interface WorldOptions {
 }
 
 const TICK_MS = 100;
+/** Shorter than the default, so that tests need not tick through hours. */
+const TUNNEL_IDLE_MS = 100_000;
 const UPSTREAM = 'ns/web:80' as UpstreamKey;
 
 /** Remembers what was ever put into the wheel. */
@@ -92,7 +94,7 @@ export class World {
       accessLog: { enabled: true, sample: 1 },
       upgrades: ['*'],
       limits: { ...DEFAULT_LIMITS, ...limits },
-      timeouts: { ...DEFAULT_TIMEOUTS, ...timeouts },
+      timeouts: { ...DEFAULT_TIMEOUTS, tunnelIdle: TUNNEL_IDLE_MS, ...timeouts },
     };
     this.dataplane = {
       config,
