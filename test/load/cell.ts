@@ -2,8 +2,9 @@
  * A cell is one manifest file: some hosts, the Services they lead to and who serves these, always changed as a
  * whole. A cell never changes; an edit gives the next version of it.
  */
+
+import type { Random } from '../fuzz/random.ts';
 import { ingress, type KubeObject, type PathRule, service } from '../kit/manifests.ts';
-import type { Random } from './random.ts';
 
 export const CELLS = 20;
 export const HOSTS = 10;
@@ -70,9 +71,9 @@ export function firstCell(index: number, backends: readonly (readonly string[])[
 export function randomEdit(random: Random): Edit {
   return (cell) => {
     const moving = [...cell.moving];
-    for (let moves = 1 + random.below(3); moves > 0; moves--)
-      moving[random.below(HOSTS)] = random.below(SERVICES);
-    const stranger = random.below(10);
+    for (let moves = random.int(1, 3); moves > 0; moves--)
+      moving[random.int(0, HOSTS - 1)] = random.int(0, SERVICES - 1);
+    const stranger = random.int(0, 9);
     const known = cell.strangers.includes(stranger);
     const strangers = known
       ? cell.strangers.filter((each) => each !== stranger)

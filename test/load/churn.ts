@@ -4,6 +4,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { stringify } from 'yaml';
+import type { Random } from '../fuzz/random.ts';
 import { type ManifestFolder, service } from '../kit/manifests.ts';
 import {
   addBackend,
@@ -21,7 +22,6 @@ import type { Child } from './child.ts';
 import { now } from './clock.ts';
 import type { History } from './history.ts';
 import type { FromBackends, ToBackends } from './messages.ts';
-import type { Random } from './random.ts';
 
 /** Pause between two writes in ms, at most; half of it on average, plus the write itself. */
 const MOST_PAUSE_MS = 45;
@@ -104,7 +104,7 @@ export class Churn {
   async #writeAll(): Promise<void> {
     while (!this.#ending || this.#queue.length > 0) {
       await this.#writeOne();
-      await delay(this.#random.below(MOST_PAUSE_MS));
+      await delay(this.#random.int(0, MOST_PAUSE_MS));
     }
   }
 
@@ -116,10 +116,10 @@ export class Churn {
       waiting.done(cell.version);
       return;
     }
-    const index = this.#random.below(CELLS);
-    const kind = this.#random.below(20);
-    if (kind === 0) await this.#flapUnrelated();
-    else if (kind === 1) await this.#break(index);
+    const index = this.#random.int(0, CELLS - 1);
+    const kind = this.#random.int(1, 20);
+    if (kind === 1) await this.#flapUnrelated();
+    else if (kind === 2) await this.#break(index);
     else await this.#write(randomEdit(this.#random)(this.#cells[index]!));
   }
 
@@ -149,7 +149,7 @@ export class Churn {
   }
 
   async #flapUnrelated(): Promise<void> {
-    const count = this.#random.below(5);
+    const count = this.#random.int(0, 4);
     const objects = Array.from({ length: count }, (_, index) =>
       service(`unrelated-${index}`, [1 + index]),
     ).flat();
@@ -167,11 +167,11 @@ export class Churn {
   async #pass(name: string): Promise<void> {
     const random = this.#random;
     await this.#open(name);
-    const index = random.below(SERVICES);
-    const first = random.below(CELLS);
+    const index = random.int(0, SERVICES - 1);
+    const first = random.int(0, CELLS - 1);
     const cells = Array.from({ length: CELLS_PER_PASSING }, (_, offset) => (first + offset) % CELLS);
     for (const cell of cells) await this.#edit(cell, addBackend(index, name));
-    await delay(200 + random.below(1000));
+    await delay(random.int(200, 1200));
     const gone: Promise<void>[] = [];
     for (const cell of cells) {
       const version = await this.#edit(cell, removeBackend(name));

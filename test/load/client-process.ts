@@ -1,11 +1,11 @@
 /** All clients, in one process. */
 import { setTimeout as delay } from 'node:timers/promises';
+import { Random } from '../fuzz/random.ts';
 import { reporter } from './child.ts';
 import { CLIENT_KINDS, type ClientKind } from './clients/all.ts';
 import { type Client, Fault } from './clients/client.ts';
 import { now } from './clock.ts';
 import type { FromClients, ToClients } from './messages.ts';
-import { seededRandom } from './random.ts';
 import type { Answer } from './verdict.ts';
 
 const REPORT_MS = 200;
@@ -21,7 +21,7 @@ let draining = false;
 function makeClient(name: string, port: number, seed: number): Client {
   return {
     port,
-    random: seededRandom(seed),
+    random: new Random(seed),
     answered: ({ route }, start, end, backend) =>
       void answers.push({ client: name, route, start, end, backend }),
     countBytes: (bytes) => {
@@ -50,7 +50,7 @@ async function runClient({ name, rounds }: ClientKind, client: Client): Promise<
       report({ kind: 'failure', failure: { client: name, kind, openedAt, at: now(), message } });
       await delay(REST_AFTER_FAULT_MS);
     }
-    await delay(client.random.below(MOST_REST_MS));
+    await delay(client.random.int(0, MOST_REST_MS));
   }
 }
 

@@ -2,15 +2,22 @@
  * The bodies of the load test: bytes that follow from a seed, so that whoever receives them can tell whether
  * they are all there, in order and of the right message, without having kept what was sent.
  */
-import { seededRandom } from './random.ts';
+import { Random } from '../fuzz/random.ts';
 
 /** Not a power of two, so that no buffer size of a proxy divides it. */
 const BLOCK_BYTES = 1_000_003;
 const block = Buffer.alloc(BLOCK_BYTES);
-const random = seededRandom(20_26);
-for (let at = 0; at < BLOCK_BYTES; at++) block[at] = random.below(256);
+const random = new Random(1);
+for (let at = 0; at < BLOCK_BYTES; at++) block[at] = random.int(0, 255);
 
 const startOf = (seed: number): number => (Math.imul(seed, 7919) >>> 0) % BLOCK_BYTES;
+
+/** How long a body is to be, in bytes: mostly small, seldom large, and often enough nothing or all of `most`. */
+export function bodySize(random: Random, most: number): number {
+  if (random.chance(0.05)) return 0;
+  if (random.chance(0.01)) return most;
+  return Math.floor(most * random.next() ** 4);
+}
 
 /** Body bytes `from` up to `end` of a seed; shared memory, not to be written to. */
 export function* payload(seed: number, from: number, end: number): Generator<Buffer> {

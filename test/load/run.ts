@@ -5,6 +5,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { Random } from '../fuzz/random.ts';
 import { ingressClass, makeManifestFolder } from '../kit/manifests.ts';
 import { within } from '../kit/waiting.ts';
 import { Child } from './child.ts';
@@ -21,7 +22,6 @@ import type {
   ToTidegate,
   Totals,
 } from './messages.ts';
-import { seededRandom } from './random.ts';
 import { type Evidence, judge, printVerdict } from './report.ts';
 import type { Answer, Failure, Kill } from './verdict.ts';
 
@@ -34,7 +34,7 @@ const ADMIN_MS = 1000;
 const MAX_FAILURES = 2000;
 
 const { seconds, seed } = readArguments();
-const random = seededRandom(seed);
+const random = new Random(seed);
 const cleanUps: (() => void | Promise<void>)[] = [];
 
 const history = new History();

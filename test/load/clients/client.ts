@@ -1,6 +1,8 @@
 /** What every kind of client works with: the run it belongs to, the requests it makes up, the faults it meets. */
+
+import type { Random } from '../../fuzz/random.ts';
 import { hostName, PATHS, placeOf, ROUTES } from '../cell.ts';
-import type { Random } from '../random.ts';
+import { bodySize } from '../payload.ts';
 import { type Act, BACKEND_FIELD, SEEN_FIELD, TASK_FIELD, type Task, taskText } from '../task.ts';
 import type { Failure } from '../verdict.ts';
 
@@ -48,12 +50,12 @@ let lastId = 0;
 /** Makes up a request for any of the routes, with a body of at most `maxSize` bytes to send or to get. */
 export function makeRequest(random: Random, method: Request['method'], act: Act, maxSize: number): Request {
   const id = ++lastId;
-  const route = random.below(ROUTES);
+  const route = random.int(0, ROUTES - 1);
   const { cell, host, path } = placeOf(route);
   const { path: prefix, pathType } = PATHS[path]!;
   const rest = pathType === 'Exact' ? `?id=${id}` : `${prefix === '/' ? '' : '/'}page-${id}`;
   const framing = random.chance(0.5) ? 'length' : 'chunked';
-  const task: Task = { id, act, seed: random.below(1_000_000), size: random.size(maxSize), framing };
+  const task: Task = { id, act, seed: random.int(0, 999_999), size: bodySize(random, maxSize), framing };
   return { route, method, host: hostName(cell, host), target: `${prefix}${rest}`, task };
 }
 

@@ -2,6 +2,7 @@
 import { Agent, request as httpRequest } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { now } from '../clock.ts';
+import { bodySize } from '../payload.ts';
 import { type Client, Fault, makeRequest, type Request, type Rounds, requestFields } from './client.ts';
 import { exchange } from './exchange.ts';
 
@@ -73,8 +74,8 @@ export const abandoners: Rounds = (client) => async () => {
   });
   outgoing.on('response', (response) => response.on('error', () => {}).resume());
   if (method === 'GET') outgoing.end();
-  else outgoing.write(Buffer.alloc(random.size(128 * KIB)));
-  await delay(random.below(100));
+  else outgoing.write(Buffer.alloc(bodySize(random, 128 * KIB)));
+  await delay(random.int(0, 99));
   outgoing.destroy();
   if (refused) throw new Fault('refused', openedAt, `${method}: connection refused`);
   client.countAbandoned();

@@ -21,8 +21,8 @@ const DEEPEST_PIPELINE = 8;
 /** Several GETs in one write; their answers come in order. */
 export const pipeliners: Rounds = (client) => () =>
   onConnection(client, async (raw, openedAt) => {
-    for (let bursts = client.random.below(5); bursts >= 0; bursts--) {
-      const depth = 2 + client.random.below(DEEPEST_PIPELINE - 1);
+    for (let bursts = client.random.int(1, 5); bursts > 0; bursts--) {
+      const depth = client.random.int(2, DEEPEST_PIPELINE);
       const requests = Array.from({ length: depth }, () =>
         makeRequest(client.random, 'GET', 'give', MAX_BYTES),
       );
@@ -39,7 +39,7 @@ export const pipeliners: Rounds = (client) => () =>
 /** HTTP/1.0: no chunks, and the end of the connection is the end of a body of unknown length. */
 export const oldClients: Rounds = (client) => () =>
   onConnection(client, async (raw, openedAt) => {
-    for (let left = client.random.below(4); ; left--) {
+    for (let left = client.random.int(0, 3); ; left--) {
       const request = makeRequest(client.random, 'GET', 'give', MAX_BYTES);
       const start = now();
       raw.send(head(request, '1.0', left > 0 ? 'Connection: keep-alive\r\n' : ''));

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { WebSocket } from 'ws';
 import { now } from '../clock.ts';
-import { wholePayload } from '../payload.ts';
+import { bodySize, wholePayload } from '../payload.ts';
 import { BACKEND_FIELD, SEEN_FIELD } from '../task.ts';
 import {
   type Client,
@@ -73,8 +73,8 @@ async function session(
   if (webSocket.readyState !== WebSocket.OPEN) await once(webSocket, 'open');
 
   const { random } = client;
-  const messages = Array.from({ length: 1 + random.below(MOST_MESSAGES) }, (_, index) =>
-    wholePayload(request.task.seed + index, random.size(MAX_BYTES)),
+  const messages = Array.from({ length: random.int(1, MOST_MESSAGES) }, (_, index) =>
+    wholePayload(request.task.seed + index, bodySize(random, MAX_BYTES)),
   );
   const slow = random.chance(0.3);
   let sent = 0;
