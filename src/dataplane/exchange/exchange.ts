@@ -15,6 +15,7 @@ import { hashKey } from './hash-key.ts';
 import type { LiveRoute } from './live-route.ts';
 import { acceptIn, ownAnswer } from './own-answer.ts';
 import type { Peer } from './peer.ts';
+import { NO_ROUTE } from './refusal.ts';
 import type { Downstream, UpstreamFailure, UpstreamSide } from './sides.ts';
 
 /** Opens a connection to an endpoint for an exchange, which gets `onConnected` or `onUpstreamFailed`. */
@@ -567,8 +568,6 @@ export class Exchange implements Waiter, Timed {
     });
   }
 }
-
-const NO_ROUTE = '"namespace":null,"ingress":null,"service":null';
 
 /** RFC 9110 9.2.2. */
 function isIdempotent(method: string): boolean {

@@ -5,8 +5,9 @@
 import type { Dataplane } from '../exchange/dataplane.ts';
 import { Exchange } from '../exchange/exchange.ts';
 import type { LiveRoute } from '../exchange/live-route.ts';
-import { type OwnAnswer, ownAnswer, reasonPhrase } from '../exchange/own-answer.ts';
+import { type OwnAnswer, ownAnswer } from '../exchange/own-answer.ts';
 import { makePeer, type Peer } from '../exchange/peer.ts';
+import { noteRefusal } from '../exchange/refusal.ts';
 import type { Downstream } from '../exchange/sides.ts';
 import { latin1 } from '../message/latin1.ts';
 import { RequestHead } from '../message/request-head.ts';
@@ -15,9 +16,11 @@ import { requestId } from '../request-id.ts';
 import { resolveRoute } from '../route/resolve.ts';
 import type { Timed } from '../timers.ts';
 import type { ByteStream, StreamOwner } from '../transport/stream.ts';
-import { type BodySink, ChunkedDecoder, chunkHead, DONE, MORE, TOO_LARGE } from './chunked.ts';
+import { type BodySink, chunkHead, DONE, MORE, TOO_LARGE } from './chunked.ts';
 import { connectHttp1 } from './client.ts';
 import { parseRequestHead } from './parse-request.ts';
+import { RequestBody } from './request-body.ts';
+import { Stash } from './stash.ts';
 import {
   BY_CHUNKS,
   BY_CLOSE,
@@ -25,27 +28,26 @@ import {
   CONNECTION_CLOSE,
   CONNECTION_KEEP_ALIVE,
   CONNECTION_NONE,
-  dateLine,
   forwardedResponse,
   informationalResponse,
   NO_BODY,
+  ownResponse,
   switchingResponse,
 } from './write-response.ts';
 
 /** What the next bytes are. */
 const HEAD = 0;
-const LENGTH = 1;
-const CHUNKED = 2;
+const BODY = 1;
 /** The request is read whole; bytes now belong to a later one and wait. */
-const WAIT = 3;
-const TUNNEL = 4;
+const WAIT = 2;
+const TUNNEL = 3;
 /** Rest of a body whose exchange is over. */
-const DISCARD = 5;
+const DISCARD = 4;
 /** We have said our last word; what comes is dropped so that the client can read it (no RST). */
-const CLOSING = 6;
+const CLOSING = 5;
 /** The response was cut: nothing is read, what was written may still leave. */
-const CUT = 7;
-const CLOSED = 8;
+const CUT = 6;
+const CLOSED = 7;
 
 /** A whole body up to this size travels with the head in one write. */
 const SMALL_BODY = 8192;
@@ -71,15 +73,13 @@ export class Http1ServerConnection implements StreamOwner, Downstream, BodySink,
   exchange: Exchange | null = null;
   peer: Peer | null = null;
   reading = HEAD;
-  /** Bytes of the body still to come, or dropped so far (DISCARD, CLOSING). */
-  count = 0;
-  decoder: ChunkedDecoder | null = null;
-  /** The start of a head that came in pieces, or the next request while one runs. */
-  stash: Buffer | null = null;
-  /** Bytes of {@link stash} that are filled. */
-  stashed = 0;
+  /** The body being read; null when there is none or it came along with the head. */
+  body: RequestBody | null = null;
+  /** Bytes dropped so far (DISCARD, CLOSING). */
+  dropped = 0;
+  stash: Stash | null = null;
   /** The stash while it is being consumed: put back as it is when a head in it is still incomplete. */
-  spare: Buffer | null = null;
+  spare: Stash | null = null;
   /** Part of a head is here. */
   headStarted = false;
   requests = 0;
@@ -91,9 +91,6 @@ export class Http1ServerConnection implements StreamOwner, Downstream, BodySink,
   clientEnded = false;
   /** Inside {@link consume}: it goes on by itself when an exchange ends. */
   consuming = false;
-  /** Body rate: since when (ms of the wheel) and how many bytes. */
-  bodySince = 0;
-  bodyBytes = 0;
   /** We have asked the client to wait with its body. */
   bodyPaused = false;
   /** What was unsent when last looked at, to tell a slow reader from a stuck one. */
@@ -121,23 +118,23 @@ export class Http1ServerConnection implements StreamOwner, Downstream, BodySink,
   onConnect(): void {}
 
   onData(bytes: Buffer, start: number, end: number): void {
-    if (this.stash === null) return this.#consume(bytes, start, end);
-    this.#append(bytes, start, end);
+    const { stash } = this;
+    if (stash === null) return this.#consume(bytes, start, end);
+    stash.append(bytes, start, end);
     if (this.reading !== HEAD) return;
     // A head that dribbles in is looked at again only when a line may have ended, or became too long.
     const line = bytes.indexOf(10, start);
     const mayParse = line >= 0 && line < end;
-    if (mayParse || this.stashed > this.listener.dataplane.config.limits.requestLineBytes)
+    if (mayParse || stash.length > this.listener.dataplane.config.limits.requestLineBytes)
       this.#consumeStash();
   }
 
   #consumeStash(): void {
-    const { stash, stashed } = this;
+    const { stash } = this;
     if (stash === null) return;
     this.stash = null;
-    this.stashed = 0;
     this.spare = stash;
-    this.#consume(stash, 0, stashed);
+    this.#consume(stash.bytes, 0, stash.length);
     this.spare = null;
   }
 
@@ -149,11 +146,8 @@ export class Http1ServerConnection implements StreamOwner, Downstream, BodySink,
         case HEAD:
           i = this.stream.blocked ? this.#putOff(bytes, i, end) : this.#readHead(bytes, i, end);
           break;
-        case LENGTH:
-          i = this.#readLength(bytes, i, end);
-          break;
-        case CHUNKED:
-          i = this.#readChunked(bytes, i, end);
+        case BODY:
+          i = this.#readBody(bytes, i, end);
           break;
         case WAIT:
           i = this.#putOff(bytes, i, end);
@@ -167,8 +161,8 @@ export class Http1ServerConnection implements StreamOwner, Downstream, BodySink,
           i = this.#discard(bytes, i, end);
           break;
         case CLOSING:
-          this.count += end - i;
-          if (this.count > DISCARD_BYTES && this.stream.unsent === 0) this.stream.destroy();
+          this.dropped += end - i;
+          if (this.dropped > DISCARD_BYTES && this.stream.unsent === 0) this.stream.destroy();
           i = end;
           break;
         default:
@@ -182,7 +176,7 @@ export class Http1ServerConnection implements StreamOwner, Downstream, BodySink,
   /** The client sends no more: what it sent is answered, then the connection ends. */
   #endIfIdle(): void {
     if (this.reading !== HEAD || this.stream.blocked) return;
-    if (this.stashed > 0) return this.#refuse(400);
+    if (this.stash !== null) return this.#refuse(400);
     this.#hangUp();
   }
 
@@ -242,14 +236,10 @@ export class Http1ServerConnection implements StreamOwner, Downstream, BodySink,
       exchange.start(head, this.peer, this.lastRoute, forward, latin1(bytes, next, next + length));
       return next + length;
     }
-    if (head.chunked) {
-      this.reading = CHUNKED;
-      this.decoder = new ChunkedDecoder(limits);
-      this.#startBodyClock();
-    } else if (length > 0) {
-      this.reading = LENGTH;
-      this.count = length;
-      this.#startBodyClock();
+    if (head.hasBody()) {
+      this.reading = BODY;
+      this.body = new RequestBody(head.chunked ? -1 : length, limits, dataplane.wheel.now);
+      this.#rearm();
     } else this.reading = WAIT;
     exchange.start(head, this.peer, this.lastRoute, forward, null);
     return next;
@@ -275,104 +265,63 @@ export class Http1ServerConnection implements StreamOwner, Downstream, BodySink,
     return forward.target;
   }
 
-  #readLength(bytes: Buffer, start: number, end: number): number {
-    const stop = end - start < this.count ? end : start + this.count;
-    this.count -= stop - start;
-    if (!this.#bodyInTime(stop - start)) return end;
-    this.exchange?.onRequestBody(bytes, start, stop);
-    if (this.count > 0) return stop;
-    if (this.reading === LENGTH) this.#bodyRead('');
-    else if (this.reading === DISCARD) this.#ready();
-    return stop;
-  }
-
-  #readChunked(bytes: Buffer, start: number, end: number): number {
-    const decoder = this.decoder!;
-    if (this.reading === CHUNKED && !this.#bodyInTime(end - start)) return end;
-    const verdict = decoder.feed(bytes, start, end, this);
+  #readBody(bytes: Buffer, start: number, end: number): number {
+    const body = this.body!;
+    if (this.reading === BODY && !this.#bodyInTime(end - start)) return end;
+    const verdict = body.feed(bytes, start, end, this);
     // The exchange may have ended on the way (413): what is left is discarded or dropped.
-    if (this.reading !== CHUNKED && this.reading !== DISCARD) return end;
-    if (verdict === MORE) return end;
+    if (verdict === MORE || (this.reading !== BODY && this.reading !== DISCARD)) return end;
     if (verdict !== DONE) {
       this.#breakBody(verdict === TOO_LARGE ? 413 : 400, 'bad-chunks');
       return end;
     }
-    this.decoder = null;
+    this.body = null;
     if (this.reading === DISCARD) this.#ready();
-    else this.#bodyRead(decoder.trailers);
-    return decoder.consumed;
+    else {
+      this.reading = WAIT;
+      this.deadline = 0;
+      this.exchange?.onRequestEnd(body.trailers);
+    }
+    return body.end;
   }
 
-  /** Decoded bytes of a chunked body. */
+  /** Bytes of the body, without its framing. */
   onBody(bytes: Buffer, start: number, end: number): void {
     this.exchange?.onRequestBody(bytes, start, end);
-  }
-
-  #bodyRead(trailers: string): void {
-    this.reading = WAIT;
-    this.deadline = 0;
-    this.exchange?.onRequestEnd(trailers);
   }
 
   /** The body's framing broke: nothing after it can be trusted. */
   #breakBody(status: number, reason: string): void {
     this.keep = false;
-    this.decoder = null;
+    this.body = null;
     const { exchange } = this;
     this.reading = CLOSING;
-    this.count = 0;
+    this.dropped = 0;
     if (exchange !== null) exchange.onRequestBroken(status, reason);
     else this.#hangUp();
   }
 
   #discard(bytes: Buffer, start: number, end: number): number {
-    this.bodyBytes += end - start;
-    if (this.bodyBytes > DISCARD_BYTES) {
-      this.#hangUp();
-      return end;
-    }
-    if (this.decoder !== null) return this.#readChunked(bytes, start, end);
-    const stop = end - start < this.count ? end : start + this.count;
-    this.count -= stop - start;
-    if (this.count === 0) this.#ready();
-    return stop;
+    this.dropped += end - start;
+    if (this.dropped <= DISCARD_BYTES) return this.#readBody(bytes, start, end);
+    this.#hangUp();
+    return end;
   }
 
-  /** Keeps bytes for later, in a buffer that grows by doubling. */
   #append(bytes: Buffer, start: number, end: number): void {
-    if (this.stash === null && bytes === this.spare && start === 0) {
-      this.stash = bytes;
-      this.stashed = end;
-      return;
-    }
-    const size = this.stashed + end - start;
-    if (this.stash === null || size > this.stash.length) {
-      const grown = Buffer.allocUnsafeSlow(Math.max(1024, 2 ** Math.ceil(Math.log2(size))));
-      if (this.stash !== null) this.stash.copy(grown, 0, 0, this.stashed);
-      this.stash = grown;
-    }
-    bytes.copy(this.stash, this.stashed, start, end);
-    this.stashed = size;
+    const { spare } = this;
+    if (this.stash !== null) this.stash.append(bytes, start, end);
+    else if (spare !== null && spare.bytes === bytes && start === 0) this.stash = spare;
+    else this.stash = new Stash(bytes, start, end);
   }
 
   // ── the client's pace ───────────────────────────────────────────────────────────────────────────────────
 
-  #startBodyClock(): void {
-    const { wheel, config } = this.listener.dataplane;
-    this.bodySince = wheel.now;
-    this.bodyBytes = 0;
-    wheel.set(this, config.timeouts.bodyIdle);
-  }
-
-  /** Notes body bytes; false when they dribble in slower than allowed (slow POST). */
+  /** Notes body bytes; false when they come too slowly, and the request was answered so. */
   #bodyInTime(size: number): boolean {
     const { wheel, config } = this.listener.dataplane;
-    const { bodyRate, bodyRateGrace, bodyIdle } = config.timeouts;
-    wheel.set(this, bodyIdle);
-    this.bodyBytes += size;
-    if (bodyRate === 0 || bodyRateGrace === 0) return true;
-    const elapsed = wheel.now - this.bodySince;
-    if (elapsed < bodyRateGrace || this.bodyBytes * 1000 >= bodyRate * elapsed) return true;
+    wheel.set(this, config.timeouts.bodyIdle);
+    if (this.body!.inTime(size, wheel.now, config.timeouts)) return true;
     this.#bodyTimedOut();
     return false;
   }
@@ -393,8 +342,7 @@ export class Http1ServerConnection implements StreamOwner, Downstream, BodySink,
     switch (this.reading) {
       case HEAD:
         return this.#idleTooLong();
-      case LENGTH:
-      case CHUNKED:
+      case BODY:
         return this.#bodyTimedOut();
       case DISCARD:
         return this.#hangUp();
@@ -405,7 +353,7 @@ export class Http1ServerConnection implements StreamOwner, Downstream, BodySink,
 
   #idleTooLong(): void {
     const { stats } = this.listener.dataplane;
-    if (this.stashed > 0) {
+    if (this.stash !== null) {
       stats.counters['limit_hits_total:request_head_timeout']++;
       return this.#refuse(408);
     }
@@ -463,9 +411,12 @@ export class Http1ServerConnection implements StreamOwner, Downstream, BodySink,
     else if (this.reading === HEAD) {
       const idle = draining ? timeouts.drainIdle : timeouts.keepAlive;
       wheel.set(this, this.headStarted ? timeouts.requestHead : idle);
-    } else if (this.reading === WAIT || this.bodyPaused) this.deadline = 0;
-    else if (this.reading === LENGTH || this.reading === CHUNKED) this.#startBodyClock();
-    else if (this.reading === CLOSING || this.reading === CUT) this.#linger();
+    } else if (this.reading === WAIT || this.bodyPaused) {
+      this.deadline = 0;
+    } else if (this.reading === BODY) {
+      this.body!.restartClock(wheel.now);
+      wheel.set(this, timeouts.bodyIdle);
+    } else if (this.reading === CLOSING || this.reading === CUT) this.#linger();
   }
 
   /** What is unsent may leave as long as the client takes it; then it has a moment to close. */
@@ -483,8 +434,7 @@ export class Http1ServerConnection implements StreamOwner, Downstream, BodySink,
       case WAIT:
         // Half-closed after the request: the answer is still wanted.
         return;
-      case LENGTH:
-      case CHUNKED:
+      case BODY:
         return this.#breakBody(400, 'request-truncated');
       case HEAD:
         return this.#endIfIdle();
@@ -544,9 +494,7 @@ export class Http1ServerConnection implements StreamOwner, Downstream, BodySink,
     if (this.listener.dataplane.draining) this.keep = false;
     if (this.exchange?.expectContinue && this.reading !== WAIT) this.keep = false;
     this.stream.write(
-      `HTTP/1.1 ${answer.status} ${reasonPhrase(answer.status)}\r\n${this.listener.dataplane.serverLine}${dateLine()}` +
-        `${answer.contentType === '' ? '' : `Content-Type: ${answer.contentType}\r\n`}Content-Length: ${answer.body.length}\r\n${answer.fields}` +
-        `${this.#connectionLine()}\r\n${headOnly ? '' : answer.body}`,
+      ownResponse(answer, headOnly, this.#connectionLine(), this.listener.dataplane.serverLine),
     );
   }
 
@@ -565,12 +513,11 @@ export class Http1ServerConnection implements StreamOwner, Downstream, BodySink,
     this.reading = TUNNEL;
     this.stream.write(switchingResponse(head));
     this.#touchTunnel();
-    const { stash, stashed } = this;
+    const { stash } = this;
     this.stash = null;
-    this.stashed = 0;
     // Before the bytes go on: they may block the upstream, which pauses this side again.
     this.stream.resume();
-    if (stash !== null) this.exchange?.onClientBytes(stash, 0, stashed);
+    if (stash !== null) this.exchange?.onClientBytes(stash.bytes, 0, stash.length);
     if (this.clientEnded) this.exchange?.onClientEnd();
   }
 
@@ -586,12 +533,12 @@ export class Http1ServerConnection implements StreamOwner, Downstream, BodySink,
   pauseBody(): void {
     this.bodyPaused = true;
     this.stream.pause();
-    if (this.reading === LENGTH || this.reading === CHUNKED) this.#rearm();
+    if (this.reading === BODY) this.#rearm();
   }
 
   resumeBody(): void {
     this.bodyPaused = false;
-    if (this.reading === LENGTH || this.reading === CHUNKED) this.#rearm();
+    if (this.reading === BODY) this.#rearm();
     if (this.reading !== WAIT || this.stash === null) this.stream.resume();
   }
 
@@ -599,14 +546,11 @@ export class Http1ServerConnection implements StreamOwner, Downstream, BodySink,
     this.exchange = null;
     switch (this.reading) {
       case TUNNEL:
-        this.reading = CLOSING;
-        this.count = 0;
         return this.#hangUp();
       case WAIT:
         if (this.keep) return this.#ready();
         return this.#hangUp();
-      case LENGTH:
-      case CHUNKED:
+      case BODY:
         return this.#discardRest();
       case CLOSING:
         return this.#hangUp();
@@ -617,14 +561,13 @@ export class Http1ServerConnection implements StreamOwner, Downstream, BodySink,
   #discardRest(): void {
     if (!this.keep) return this.#hangUp();
     this.reading = DISCARD;
-    this.bodyBytes = 0;
+    this.dropped = 0;
     this.listener.dataplane.wheel.set(this, DISCARD_MS);
   }
 
   /** For the next request. */
   #ready(): void {
     this.reading = HEAD;
-    this.decoder = null;
     if (!this.keep) return this.#hangUp();
     this.#rearm();
     if (this.consuming || this.stream.blocked) return;
@@ -636,43 +579,21 @@ export class Http1ServerConnection implements StreamOwner, Downstream, BodySink,
 
   /** Refuses what could not become a request: answered without an exchange, then closed. */
   #refuse(status: number): void {
-    const { dataplane } = this.listener;
     const id = requestId();
     const answer = ownAnswer(status, '', id);
     this.keep = false;
     this.peer ??= this.#makePeer();
     this.sendOwn(answer, false);
-    if (dataplane.accessLog.wants(status)) {
-      dataplane.accessLog.add({
-        id,
-        client: this.peer.address,
-        method: '',
-        host: '',
-        path: '',
-        protocol: 'HTTP/1.1',
-        status,
-        bytesIn: 0,
-        bytesOut: answer.body.length,
-        durationMs: 0,
-        upstream: '',
-        upstreamMs: -1,
-        attempts: 0,
-        userAgent: '',
-        reason: status === 408 ? 'request-timeout' : 'bad-request',
-        route: REFUSED_ROUTE,
-      });
-    }
-    dataplane.refused.record(status, 0, -1, 0, answer.body.length);
+    noteRefusal(this.listener.dataplane, this.peer.address, id, status, answer.body.length);
     this.#hangUp();
   }
 
   /** Sends what is written, then FIN, and drops what the client still sends for a while. */
   #hangUp(): void {
     this.reading = CLOSING;
-    this.count = 0;
+    this.dropped = 0;
     this.stash = null;
-    this.stashed = 0;
-    this.decoder = null;
+    this.body = null;
     this.stream.end();
     this.stream.resume();
     this.#linger();
@@ -699,5 +620,3 @@ export class Http1ServerConnection implements StreamOwner, Downstream, BodySink,
     );
   }
 }
-
-const REFUSED_ROUTE = '"namespace":null,"ingress":null,"service":null';

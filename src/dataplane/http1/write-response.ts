@@ -1,4 +1,5 @@
 /** Response heads for HTTP/1.x clients, written anew from one framing decision. Hot path. */
+import { type OwnAnswer, reasonPhrase } from '../exchange/own-answer.ts';
 import { DATE, NOT_COPIED_IN_RESPONSE, SERVER } from '../message/field-names.ts';
 import type { ResponseHead } from '../message/response-head.ts';
 
@@ -46,6 +47,20 @@ export function forwardedResponse(
 /** A 1xx response other than 101. */
 export function informationalResponse(head: ResponseHead): string {
   return `${statusLine(head) + head.fields.copyExcept(NOT_COPIED_IN_RESPONSE, head.listed)}\r\n`;
+}
+
+/** A whole response of our own. */
+export function ownResponse(
+  answer: OwnAnswer,
+  headOnly: boolean,
+  connection: string,
+  serverLine: string,
+): string {
+  const type = answer.contentType === '' ? '' : `Content-Type: ${answer.contentType}\r\n`;
+  return (
+    `HTTP/1.1 ${answer.status} ${reasonPhrase(answer.status)}\r\n${serverLine}${dateLine()}${type}` +
+    `Content-Length: ${answer.body.length}\r\n${answer.fields}${connection}\r\n${headOnly ? '' : answer.body}`
+  );
 }
 
 /** 101 for the protocol the backend switched to. */

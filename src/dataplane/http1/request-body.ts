@@ -1,0 +1,52 @@
+/** The body of one request as it comes in: where it ends, and whether it comes fast enough. */
+import type { Limits, Timeouts } from '../config.ts';
+import { type BodySink, ChunkedDecoder, DONE, MORE } from './chunked.ts';
+
+export class RequestBody {
+  /** After DONE: position behind the body in the bytes that were given last. */
+  end = 0;
+  readonly #decoder: ChunkedDecoder | null;
+  #left: number;
+  #since: number;
+  #received = 0;
+
+  /** `length` in bytes, or -1 for a chunked body; `now` in ms of the timer wheel. */
+  constructor(length: number, limits: Limits, now: number) {
+    this.#decoder = length < 0 ? new ChunkedDecoder(limits) : null;
+    this.#left = length;
+    this.#since = now;
+  }
+
+  /** Hands the body's part of `bytes[start, end)` to `sink`. Returns DONE, MORE, BAD or TOO_LARGE (chunked.ts). */
+  feed(bytes: Buffer, start: number, end: number, sink: BodySink): number {
+    if (this.#decoder !== null) {
+      const verdict = this.#decoder.feed(bytes, start, end, sink);
+      this.end = this.#decoder.consumed;
+      return verdict;
+    }
+    const stop = end - start < this.#left ? end : start + this.#left;
+    this.#left -= stop - start;
+    this.end = stop;
+    sink.onBody(bytes, start, stop);
+    return this.#left === 0 ? DONE : MORE;
+  }
+
+  /** Whole lines; '' when there are none. */
+  get trailers(): string {
+    return this.#decoder === null ? '' : this.#decoder.trailers;
+  }
+
+  /** The client may go on, or starts: its pace is measured from now. */
+  restartClock(now: number): void {
+    this.#since = now;
+    this.#received = 0;
+  }
+
+  /** Counts bytes; false when they dribble in slower than the least rate (slow POST). */
+  inTime(size: number, now: number, { bodyRate, bodyRateGrace }: Timeouts): boolean {
+    this.#received += size;
+    if (bodyRate === 0 || bodyRateGrace === 0) return true;
+    const elapsed = now - this.#since;
+    return elapsed < bodyRateGrace || this.#received * 1000 >= bodyRate * elapsed;
+  }
+}
