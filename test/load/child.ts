@@ -13,6 +13,7 @@ export class Child<To extends Message, From extends Message> {
   readonly #process: ChildProcess;
   readonly #name: string;
   readonly #exited: Promise<number | null>;
+  #endExpected = false;
   readonly #killAtExit = (): void => void this.#process.kill('SIGKILL');
 
   /** Runs a file of this folder; `onMessage` gets what it sends. */
@@ -56,7 +57,16 @@ export class Child<To extends Message, From extends Message> {
     }
   }
 
+  /** Rejects when the process ends without having been told to. */
+  async endsAlone(): Promise<never> {
+    const code = await this.#exited;
+    if (this.#endExpected) return new Promise(() => {});
+    throw new Error(`${this.#name} ended by itself with code ${code}`);
+  }
+
+  /** Tells it to end. */
   signal(signal: NodeJS.Signals): void {
+    this.#endExpected = true;
     this.#process.kill(signal);
   }
 
@@ -77,7 +87,7 @@ export class Child<To extends Message, From extends Message> {
 
   async end(): Promise<void> {
     process.off('exit', this.#killAtExit);
-    this.#process.kill('SIGKILL');
+    this.signal('SIGKILL');
     await this.#exited;
   }
 }

@@ -93,10 +93,10 @@ export class Churn {
   /** Goes on until `until`, then until every backend that joined has left. Resolves with what was done. */
   async run(until: number): Promise<ChurnCounts> {
     const passing = Promise.all(Array.from({ length: PASSING }, (_, lane) => this.#passAll(lane, until)));
-    const writing = this.#writeAll();
-    await passing;
-    this.#ending = true;
-    await writing;
+    const passed = passing.then(() => {
+      this.#ending = true;
+    });
+    await Promise.all([passed, this.#writeAll()]);
     await Promise.all(this.#cells.map(({ index, version }) => this.#history.whenLive(index, version)));
     return this.#counts;
   }

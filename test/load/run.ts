@@ -9,7 +9,7 @@ import { Random } from '../fuzz/random.ts';
 import { ingressClass, makeManifestFolder } from '../kit/manifests.ts';
 import { within } from '../kit/waiting.ts';
 import { Child } from './child.ts';
-import { Churn, type ChurnCounts } from './churn.ts';
+import { Churn } from './churn.ts';
 import { now } from './clock.ts';
 import { History } from './history.ts';
 import { killWorkers } from './kill.ts';
@@ -20,7 +20,6 @@ import type {
   ToBackends,
   ToClients,
   ToTidegate,
-  Totals,
 } from './messages.ts';
 import { type Evidence, judge, printVerdict } from './report.ts';
 import type { Answer, Failure, Kill } from './verdict.ts';
@@ -111,36 +110,27 @@ async function run(): Promise<Evidence> {
   const clients = new Child<ToClients, FromClients>('client-process.ts', [], onClients);
   cleanUps.push(() => clients.end());
   clients.send({ kind: 'start', port: ready.http, seed });
+  const alone = Promise.race([backends, tidegate, clients].map((child) => child.endsAlone()));
   const ended = clients.next('ended', seconds * 1000 + 2 * DRAIN_MS);
+  ended.catch(() => {}); // told by `alone`, when the run broke off
 
   const until = now() + seconds * 1000;
-  const [counts, admin] = await Promise.all([
+  const underLoad = Promise.all([
     within(churn.run(until), 'the last manifests to go live', seconds * 1000 + DRAIN_MS),
     watchAdmin(ready.admin, until),
     killWorkers(tidegate, until),
   ]);
+  const [counts, admin] = await Promise.race([underLoad, alone]);
 
   clients.send({ kind: 'drain' });
   await clients.next('draining', START_MS);
   const peakMemory = tidegate.peakMemory();
   tidegate.signal('SIGTERM');
-  const [{ totals }, exitCode] = await Promise.all([ended, tidegate.exit(DRAIN_MS)]);
+  const [{ totals }, exitCode] = await Promise.race([Promise.all([ended, tidegate.exit(DRAIN_MS)]), alone]);
   backends.send({ kind: 'finish' });
   const { doublePosts } = await backends.next('finished', START_MS);
-  return evidence({ counts, admin, totals, exitCode, doublePosts, peakMemory });
-}
-
-interface Ending {
-  readonly counts: ChurnCounts;
-  readonly admin: { readonly asked: number; readonly failed: readonly string[] };
-  readonly totals: Totals;
-  readonly exitCode: number | null;
-  readonly doublePosts: readonly number[];
-  readonly peakMemory: number;
-}
-
-function evidence(ending: Ending): Evidence {
-  return { ...ending, seconds, history, answers, failures, kills, troubles, reloads };
+  const noticed = { history, answers, failures, kills, troubles, reloads };
+  return { ...noticed, seconds, counts, admin, totals, exitCode, doublePosts, peakMemory };
 }
 
 console.log(`Load test: ${seconds} s, seed ${seed}`);
@@ -149,6 +139,15 @@ try {
   const verdict = judge(found);
   printVerdict(found, verdict);
   process.exitCode = verdict.failed === 0 ? 0 : 1;
+} catch (error) {
+  console.log(`The run broke off: ${(error as Error).message}`);
+  for (const { client, kind, message } of failures.slice(0, 10))
+    console.log(`  ${client}: ${kind}: ${message}`);
+  for (const line of troubles.slice(-10)) console.log(`  log: ${line}`);
+  console.log(`\n${answers.length} passed, ${failures.length + 1} failed`);
+  process.exitCode = 1;
 } finally {
   for (const cleanUp of cleanUps.reverse()) await cleanUp();
 }
+// When the run broke off, some of it still waits.
+process.exit();
