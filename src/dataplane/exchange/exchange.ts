@@ -166,8 +166,8 @@ export class Exchange implements Waiter, Timed {
       this.bodyStreamed = true;
       this.held = [];
     }
-    if (route.upstream.policy.kind === 'hash')
-      this.hash = hashKey(route.upstream.policy.by, head, this.client, target);
+    const { hashBy } = route.upstream;
+    if (hashBy !== null) this.hash = hashKey(hashBy, head, this.client, target);
     this.#attempt(route.upstream);
   }
 

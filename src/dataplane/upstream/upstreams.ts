@@ -1,6 +1,6 @@
 /** All upstreams and endpoints of one worker, kept in step with the routing table. */
 import type { UpstreamKey } from '../../model/keys.ts';
-import { type BalancePolicy, describeService, type Upstream } from '../../model/routing-table.ts';
+import { type BalancePolicy, describeService, type HashSource, type Upstream } from '../../model/routing-table.ts';
 import type { TimerWheel } from '../timers.ts';
 import { ConsistentHash } from './balance/consistent-hash.ts';
 import type { Balancer } from './balance/policy.ts';
@@ -17,22 +17,28 @@ export class LiveUpstream {
   /** `namespace/name:port`, for logs and metrics. */
   readonly service: string;
   policy: BalancePolicy;
+  /** What a request is hashed by, when the balancer wants that. */
+  hashBy: HashSource | null;
   /** Requests of this upstream that wait for a connection. */
   pending = 0;
   #members: Endpoint[] = [];
   /** Those that may be chosen: members in service, or all of them in a panic. */
   #candidates: readonly Endpoint[] = [];
+  /** The one candidate, when there is just one: the rule in large clusters, and nothing to balance. */
+  #only: Endpoint | null = null;
   #balancer: Balancer;
 
   constructor(upstream: Upstream) {
     this.key = upstream.key;
     this.service = describeService(upstream.service);
     this.policy = upstream.balance;
+    this.hashBy = hashSource(upstream.balance);
     this.#balancer = balancerFor(upstream.balance);
   }
 
   /** An endpoint for a request; null when there is none. */
   pick(hash: number): Endpoint | null {
+    if (this.#only !== null) return this.#only;
     return this.#candidates.length === 0 ? null : this.#balancer.pick(hash);
   }
 
@@ -61,6 +67,7 @@ export class LiveUpstream {
     this.#members = members;
     if (JSON.stringify(policy) !== JSON.stringify(this.policy)) {
       this.policy = policy;
+      this.hashBy = hashSource(policy);
       this.#balancer = balancerFor(policy);
     }
     this.refresh();
@@ -71,8 +78,13 @@ export class LiveUpstream {
   refresh(): void {
     const serving = this.#members.filter((one) => !one.ejected);
     this.#candidates = serving.length < this.#members.length * PANIC_SHARE ? this.#members : serving;
+    this.#only = this.#candidates.length === 1 ? this.#candidates[0]! : null;
     this.#balancer.update(this.#candidates);
   }
+}
+
+function hashSource(policy: BalancePolicy): HashSource | null {
+  return policy.kind === 'hash' ? policy.by : null;
 }
 
 function balancerFor(policy: BalancePolicy): Balancer {
