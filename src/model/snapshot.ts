@@ -24,6 +24,19 @@ export interface Snapshot {
   readonly problems: readonly Problem[];
 }
 
+export const EMPTY_SNAPSHOT: Snapshot = {
+  version: 0,
+  ingresses: new Map(),
+  ingressClasses: new Map(),
+  services: new Map(),
+  endpointSlices: new Map(),
+  secrets: new Map(),
+  configMaps: new Map(),
+  namespaces: new Map(),
+  resolvedNames: new Map(),
+  problems: [],
+};
+
 /** The maps of a Snapshot that hold API objects, by the kind they hold. */
 export interface KindMaps {
   readonly Ingress: Ingress;

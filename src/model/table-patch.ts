@@ -7,6 +7,7 @@
  */
 import type { Hostname, PathKey, UpstreamKey } from './keys.ts';
 import type { HostTable, Route, RoutingTable, Upstream } from './routing-table.ts';
+import { changedKeys } from './shared-map.ts';
 
 /** One slice of a patch, small enough to be read by a worker without a noticeable pause. */
 export interface PatchChunk {
@@ -23,17 +24,6 @@ export interface HostPatch {
   /** Keys and routes as JSON text, alternating: key, route, key, route … */
   readonly set: readonly string[];
   readonly removed: readonly PathKey[];
-}
-
-const texts = new WeakMap<Route, string>();
-
-function routeText(route: Route): string {
-  let text = texts.get(route);
-  if (text === undefined) {
-    text = JSON.stringify(route);
-    texts.set(route, text);
-  }
-  return text;
 }
 
 /**
@@ -62,26 +52,29 @@ export function diffTables(from: RoutingTable, to: RoutingTable, chunkRoutes: nu
     if (size >= chunkRoutes) flush();
   };
 
-  for (const [key, upstream] of to.upstreams) {
-    if (from.upstreams.get(key) === upstream) continue;
+  const goneUpstreams: UpstreamKey[] = [];
+  for (const key of changedKeys(from.upstreams, to.upstreams)) {
+    const upstream = to.upstreams.get(key);
+    if (upstream === undefined) {
+      goneUpstreams.push(key);
+      continue;
+    }
     upstreams.push(upstream);
     counted(1 + upstream.endpoints.length);
   }
-  for (const [host, table] of to.hosts) {
-    const before = from.hosts.get(host);
-    if (before === table) continue;
-    for (const patch of diffHost(before, table, chunkRoutes)) {
+  for (const host of changedKeys(from.hosts, to.hosts)) {
+    const table = to.hosts.get(host);
+    if (table === undefined) {
+      removedHosts.push(host);
+      counted(1);
+      continue;
+    }
+    for (const patch of diffHost(from.hosts.get(host), table, chunkRoutes)) {
       hosts.push(patch);
       counted(1 + patch.set.length / 2 + patch.removed.length);
     }
   }
-  for (const host of from.hosts.keys()) {
-    if (to.hosts.has(host)) continue;
-    removedHosts.push(host);
-    counted(1);
-  }
-  for (const key of from.upstreams.keys()) {
-    if (to.upstreams.has(key)) continue;
+  for (const key of goneUpstreams) {
     removedUpstreams.push(key);
     counted(1);
   }
@@ -95,35 +88,28 @@ function* diffHost(
   after: HostTable,
   chunkRoutes: number,
 ): Generator<HostPatch> {
-  const previousFallback = before?.fallback ?? null;
   let fallback: string | null | undefined;
-  if (after.fallback !== previousFallback)
-    fallback = after.fallback === null ? null : routeText(after.fallback);
+  if (after.fallback !== (before?.fallback ?? null)) fallback = routeText(after.fallback);
   let set: string[] = [];
   let removed: PathKey[] = [];
   let pending = before === undefined || fallback !== undefined;
-  for (const [key, route] of after.paths) {
-    if (before?.paths.get(key) === route) continue;
-    set.push(key, routeText(route));
+  for (const key of changedKeys(before?.paths ?? NO_PATHS, after.paths)) {
+    const route = after.paths.get(key);
+    if (route === undefined) removed.push(key);
+    else set.push(key, JSON.stringify(route));
     pending = true;
-    if (set.length / 2 < chunkRoutes) continue;
+    if (set.length / 2 + removed.length < chunkRoutes) continue;
     yield { host: after.host, fallback, set, removed };
     fallback = undefined;
     set = [];
+    removed = [];
     pending = false;
   }
-  if (before) {
-    for (const key of before.paths.keys()) {
-      if (after.paths.has(key)) continue;
-      removed.push(key);
-      pending = true;
-      if (removed.length < chunkRoutes) continue;
-      yield { host: after.host, fallback, set, removed };
-      fallback = undefined;
-      set = [];
-      removed = [];
-      pending = false;
-    }
-  }
   if (pending) yield { host: after.host, fallback, set, removed };
+}
+
+const NO_PATHS: HostTable['paths'] = new Map();
+
+function routeText(route: Route | null): string | null {
+  return route === null ? null : JSON.stringify(route);
 }

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { FilePosition, Problem } from '../model/problem.ts';
-import type { AnyObject, Snapshot } from '../model/snapshot.ts';
+import { type AnyObject, EMPTY_SNAPSHOT, type Snapshot } from '../model/snapshot.ts';
 import { decodeObject } from './decode/all.ts';
-import { EMPTY_SNAPSHOT, nextSnapshot } from './store.ts';
+import { nextSnapshot } from './store.ts';
 
 function make(kind: string, name: string, body: object, position: FilePosition | null = null): AnyObject {
   const decoded = decodeObject({ apiVersion: 'v1', kind, metadata: { name }, ...body }, position);

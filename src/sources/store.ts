@@ -1,6 +1,7 @@
 /** From one immutable Snapshot to the next; shared by every source. */
 import type { ObjectKey } from '../model/keys.ts';
 import type { Problem } from '../model/problem.ts';
+import { withEdits } from '../model/shared-map.ts';
 import type { AnyObject, Kind, KindMaps, ResolvedName, Snapshot } from '../model/snapshot.ts';
 import { isSameObject } from './same-object.ts';
 
@@ -14,59 +15,42 @@ export interface Changes {
   readonly resolvedNames?: ReadonlyMap<string, ResolvedName>;
 }
 
-export const EMPTY_SNAPSHOT: Snapshot = {
-  version: 0,
-  ingresses: new Map(),
-  ingressClasses: new Map(),
-  services: new Map(),
-  endpointSlices: new Map(),
-  secrets: new Map(),
-  configMaps: new Map(),
-  namespaces: new Map(),
-  resolvedNames: new Map(),
-  problems: [],
-};
-
 /**
  * The snapshot after `changes`, one version on; `previous` itself when they change nothing. A put object that says
  * what the present one says is dropped in favour of that one, and maps of kinds without a change are shared.
  */
 export function nextSnapshot(previous: Snapshot, changes: Changes): Snapshot {
-  const edited: { [K in Kind]?: Map<ObjectKey, KindMaps[K]> } = {};
-  const edit = (kind: Kind): Map<ObjectKey, AnyObject> => {
-    const map = edited[kind] ?? new Map<ObjectKey, AnyObject>(objectsOf(previous, kind));
-    Object.assign(edited, { [kind]: map });
-    return map;
-  };
-  for (const { kind, key } of changes.removed ?? []) {
-    if (objectsOf(previous, kind).has(key)) edit(kind).delete(key);
-  }
+  const edits = new Map<Kind, Map<ObjectKey, AnyObject | undefined>>();
+  for (const { kind, key } of changes.removed ?? []) editsOf(edits, kind).set(key, undefined);
   for (const object of changes.put ?? []) {
     const { kind, meta } = object;
     const before = objectsOf(previous, kind).get(meta.key);
     const same = before !== undefined && isSameObject(before, object);
-    const next = same ? before : object;
-    if ((edited[kind] ?? objectsOf(previous, kind)).get(meta.key) !== next) edit(kind).set(meta.key, next);
+    editsOf(edits, kind).set(meta.key, same ? before : object);
   }
-  const problems = unlessSame(previous.problems, changes.problems);
-  const resolvedNames = changes.resolvedNames ?? previous.resolvedNames;
-  const same =
-    problems === previous.problems &&
-    resolvedNames === previous.resolvedNames &&
-    Object.keys(edited).length === 0;
-  if (same) return previous;
-  return {
-    version: previous.version + 1,
-    ingresses: edited.Ingress ?? previous.ingresses,
-    ingressClasses: edited.IngressClass ?? previous.ingressClasses,
-    services: edited.Service ?? previous.services,
-    endpointSlices: edited.EndpointSlice ?? previous.endpointSlices,
-    secrets: edited.Secret ?? previous.secrets,
-    configMaps: edited.ConfigMap ?? previous.configMaps,
-    namespaces: edited.Namespace ?? previous.namespaces,
-    resolvedNames,
-    problems,
+  const edited = <K extends Kind>(kind: K): ReadonlyMap<ObjectKey, KindMaps[K]> => {
+    const map = objectsOf(previous, kind);
+    return withEdits(map, edits.get(kind) ?? new Map()) as ReadonlyMap<ObjectKey, KindMaps[K]>;
   };
+  const next: Omit<Snapshot, 'version'> = {
+    ingresses: edited('Ingress'),
+    ingressClasses: edited('IngressClass'),
+    services: edited('Service'),
+    endpointSlices: edited('EndpointSlice'),
+    secrets: edited('Secret'),
+    configMaps: edited('ConfigMap'),
+    namespaces: edited('Namespace'),
+    resolvedNames: changes.resolvedNames ?? previous.resolvedNames,
+    problems: unlessSame(previous.problems, changes.problems),
+  };
+  const same = (Object.keys(next) as (keyof typeof next)[]).every((field) => next[field] === previous[field]);
+  return same ? previous : { version: previous.version + 1, ...next };
+}
+
+function editsOf<V>(edits: Map<Kind, Map<ObjectKey, V>>, kind: Kind): Map<ObjectKey, V> {
+  const known = edits.get(kind) ?? new Map<ObjectKey, V>();
+  edits.set(kind, known);
+  return known;
 }
 
 function objectsOf(snapshot: Snapshot, kind: Kind): ReadonlyMap<ObjectKey, AnyObject> {

@@ -12,8 +12,7 @@ import type {
   SliceEndpoint,
   Snapshot,
 } from '../model/snapshot.ts';
-import { SecretBytes } from '../model/snapshot.ts';
-import { EMPTY_SNAPSHOT } from './changes.ts';
+import { EMPTY_SNAPSHOT, SecretBytes } from '../model/snapshot.ts';
 import type { TranslateOptions } from './options.ts';
 
 export const OPTIONS: TranslateOptions = {

@@ -6,8 +6,8 @@
 import type { Hostname, UpstreamKey } from '../model/keys.ts';
 import type { Problem } from '../model/problem.ts';
 import { EMPTY_TABLE, type HostTable, type RoutingTable, type Upstream } from '../model/routing-table.ts';
-import type { Snapshot } from '../model/snapshot.ts';
-import { compareSnapshots, EMPTY_SNAPSHOT } from './changes.ts';
+import { EMPTY_SNAPSHOT, type Snapshot } from '../model/snapshot.ts';
+import { compareSnapshots } from './changes.ts';
 import { HostStage } from './ingress/host-stage.ts';
 import { IngressStage } from './ingress/ingress-stage.ts';
 import type { TranslateOptions } from './options.ts';

@@ -2,11 +2,11 @@
 import { stat } from 'node:fs/promises';
 import { normalize, sep } from 'node:path';
 import type { Problem } from '../../model/problem.ts';
-import type { Snapshot } from '../../model/snapshot.ts';
+import { EMPTY_SNAPSHOT, type Snapshot } from '../../model/snapshot.ts';
 import { createLookup, type Lookup } from '../names/lookup.ts';
 import { NameResolver } from '../names/resolver.ts';
 import type { Source } from '../source.ts';
-import { EMPTY_SNAPSHOT, nextSnapshot } from '../store.ts';
+import { nextSnapshot } from '../store.ts';
 import { Debounce } from './debounce.ts';
 import { type Finding, type Findings, Folder } from './folder.ts';
 import { readManifest, unreadableManifest } from './manifest-file.ts';
