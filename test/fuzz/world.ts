@@ -85,9 +85,8 @@ export class World {
     this.upstreams = new Upstreams(this.#wheel);
     this.setEndpoints(endpoints, options.balance);
     const stats = new Stats();
-    const config: DataplaneConfig = {
-      transport: 'net',
-      listeners: [],
+    // Without what only the worker itself reads.
+    const config = {
       trustedProxies: [],
       sendForwarded: false,
       serverName: '',
@@ -95,7 +94,7 @@ export class World {
       upgrades: ['*'],
       limits: { ...DEFAULT_LIMITS, ...limits },
       timeouts: { ...DEFAULT_TIMEOUTS, tunnelIdle: TUNNEL_IDLE_MS, ...timeouts },
-    };
+    } as unknown as DataplaneConfig;
     this.dataplane = {
       config,
       transport: this.transport,
