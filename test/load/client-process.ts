@@ -12,6 +12,8 @@ const REPORT_MS = 200;
 /** Clients rest for up to this long between rounds, so that the machine can be shared. */
 const MOST_REST_MS = 12;
 const REST_AFTER_FAULT_MS = 50;
+/** Some quote what was received. */
+const LONGEST_MESSAGE = 300;
 
 const report = reporter<FromClients>();
 const totals = { bytes: 0, webSocketMessages: 0, abandoned: 0 };
@@ -46,7 +48,8 @@ async function runClient({ name, rounds }: ClientKind, client: Client): Promise<
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
       if (draining && error.kind === 'refused') return;
-      const { kind, openedAt, message } = error;
+      const { kind, openedAt } = error;
+      const message = error.message.slice(0, LONGEST_MESSAGE);
       report({ kind: 'failure', failure: { client: name, kind, openedAt, at: now(), message } });
       await delay(REST_AFTER_FAULT_MS);
     }
