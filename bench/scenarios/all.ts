@@ -3,6 +3,7 @@ import { browserGet } from './browser-get.ts';
 import { download } from './download.ts';
 import { fullLoad } from './full-load.ts';
 import { idleMemory } from './idle-memory.ts';
+import { largeBody } from './large-body.ts';
 import { newConnection } from './new-connection.ts';
 import { routes } from './routes.ts';
 import type { Scenario } from './scenario.ts';
@@ -24,4 +25,5 @@ export const SCENARIOS: readonly Scenario[] = [
   swap,
   fullLoad,
   idleMemory,
+  largeBody,
 ];
