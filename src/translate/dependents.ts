@@ -20,6 +20,11 @@ export class Dependents<Input, Dependent> {
   of(input: Input): ReadonlySet<Dependent> {
     return this.#byInput.get(input) ?? NOBODY;
   }
+
+  /** Everything that somebody looked up. */
+  inputs(): IterableIterator<Input> {
+    return this.#byInput.keys();
+  }
 }
 
 const NOBODY: ReadonlySet<never> = new Set();

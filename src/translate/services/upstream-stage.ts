@@ -1,6 +1,7 @@
 /** Third stage: every upstream that a route uses, from its Service, EndpointSlices and DNS names. */
 import type { ObjectKey, UpstreamKey } from '../../model/keys.ts';
 import type { Upstream } from '../../model/routing-table.ts';
+import { withEdits } from '../../model/shared-map.ts';
 import type { Snapshot } from '../../model/snapshot.ts';
 import type { SnapshotChanges } from '../changes.ts';
 import { Dependents } from '../dependents.ts';
@@ -37,7 +38,7 @@ export class UpstreamStage {
     return this.#externalNames;
   }
 
-  /** Gives all upstreams; the same Map as before when none changed. */
+  /** Gives all upstreams; the same map as before when none changed. */
   update(
     before: Snapshot,
     after: Snapshot,
@@ -79,17 +80,9 @@ export class UpstreamStage {
   }
 
   #rebuild(touched: ReadonlySet<UpstreamKey>, snapshot: Snapshot): void {
-    const next = new Map(this.#upstreams);
-    let changed = false;
-    for (const key of touched) {
-      const before = this.#upstreams.get(key);
-      const after = this.#rebuildOne(this.#used.get(key)!, snapshot);
-      if (after === before) continue;
-      changed = true;
-      if (after === undefined) next.delete(key);
-      else next.set(key, after);
-    }
-    if (changed) this.#upstreams = next;
+    const edits = new Map<UpstreamKey, Upstream | undefined>();
+    for (const key of touched) edits.set(key, this.#rebuildOne(this.#used.get(key)!, snapshot));
+    this.#upstreams = withEdits(this.#upstreams, edits);
     this.#collectNames();
   }
 
@@ -120,9 +113,7 @@ export class UpstreamStage {
   }
 
   #collectNames(): void {
-    const names = new Set<string>();
-    for (const { part } of this.#used.values())
-      if (part !== null && part.externalName !== null) names.add(part.externalName);
+    const names = new Set(this.#byName.inputs());
     const { size } = names.union(this.#externalNames);
     if (size !== names.size || size !== this.#externalNames.size) this.#externalNames = names;
   }
