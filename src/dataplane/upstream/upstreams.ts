@@ -1,6 +1,11 @@
 /** All upstreams and endpoints of one worker, kept in step with the routing table. */
 import type { UpstreamKey } from '../../model/keys.ts';
-import { type BalancePolicy, describeService, type HashSource, type Upstream } from '../../model/routing-table.ts';
+import {
+  type BalancePolicy,
+  describeService,
+  type HashSource,
+  type Upstream,
+} from '../../model/routing-table.ts';
 import type { TimerWheel } from '../timers.ts';
 import { ConsistentHash } from './balance/consistent-hash.ts';
 import type { Balancer } from './balance/policy.ts';
