@@ -1,11 +1,13 @@
 /** The routing table as JSON text, in pieces: 100,000 routes are tens of megabytes. */
-import { hostname } from '../model/keys.ts';
+import { type Certificate, EMPTY_TLS_TABLE, type TlsTable } from '../model/certificate.ts';
+import { type Hostname, hostname } from '../model/keys.ts';
 import type { HostTable, Route, RoutingTable, Upstream } from '../model/routing-table.ts';
 
 const PIECE_CHARACTERS = 32_768;
 
 /**
- * `{"generation", "hosts": {host: {"host", "paths": {key: route}, "fallback"}}, "upstreams": {key: upstream}}`.
+ * `{"generation", "hosts": {host: {"host", "paths": {key: route}, "fallback"}}, "upstreams": {key: upstream},
+ * "tlsHosts": {host: {"host", "certificates": [id]}}, "certificates": {id: certificate}}`.
  * With `host`, only that host as it is written in the rules (`*.x` for a wildcard, '' for any host) and the
  * upstreams it uses.
  */
@@ -15,14 +17,26 @@ export function configText(table: RoutingTable, host: string | null): Generator<
 
 function onlyHost(table: RoutingTable, host: string): RoutingTable {
   const found = table.hosts.get(hostname(host));
-  if (!found) return { ...table, hosts: new Map(), upstreams: new Map() };
+  if (!found) return { ...table, hosts: new Map(), upstreams: new Map(), tls: EMPTY_TLS_TABLE };
   const upstreams = new Map<Upstream['key'], Upstream>();
   for (const route of routesOf(found)) {
     if (route.action.kind !== 'forward') continue;
     const upstream = table.upstreams.get(route.action.upstream);
     if (upstream) upstreams.set(upstream.key, upstream);
   }
-  return { ...table, hosts: new Map([[found.host, found]]), upstreams };
+  return {
+    ...table,
+    hosts: new Map([[found.host, found]]),
+    upstreams,
+    tls: onlyTlsHost(table.tls, found.host),
+  };
+}
+
+function onlyTlsHost(tls: TlsTable, host: Hostname): TlsTable {
+  const found = tls.tlsHosts.get(host);
+  if (!found) return EMPTY_TLS_TABLE;
+  const certificates = found.certificates.map((id) => [id, tls.certificates.get(id)!] as const);
+  return { tlsHosts: new Map([[host, found]]), certificates: new Map(certificates) };
 }
 
 export function* routesOf(host: HostTable): Generator<Route> {
@@ -35,6 +49,10 @@ function* pieces(table: RoutingTable): Generator<string> {
   yield* objectPieces(table.hosts, hostPieces);
   yield ',"upstreams":';
   yield* objectPieces(table.upstreams, jsonPieces);
+  yield ',"tlsHosts":';
+  yield* objectPieces(table.tls.tlsHosts, jsonPieces);
+  yield ',"certificates":';
+  yield* objectPieces(table.tls.certificates, certificatePieces);
   yield '}\n';
 }
 
@@ -42,6 +60,15 @@ function* hostPieces(host: HostTable): Generator<string> {
   yield `{"host":${JSON.stringify(host.host)},"paths":`;
   yield* objectPieces(host.paths, jsonPieces);
   yield `,"fallback":${JSON.stringify(host.fallback)}}`;
+}
+
+/** Chain and key are redacted by their type. */
+function* certificatePieces({ notBefore, notAfter, ...certificate }: Certificate): Generator<string> {
+  yield JSON.stringify({
+    ...certificate,
+    notBefore: new Date(notBefore).toISOString(),
+    notAfter: new Date(notAfter).toISOString(),
+  });
 }
 
 function* jsonPieces(value: unknown): Generator<string> {

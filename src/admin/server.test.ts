@@ -59,6 +59,7 @@ const TABLE: RoutingTable = {
     [SHOP, upstream(SHOP, 'shop', '80')],
     [BLOG, upstream(BLOG, 'blog', 'http')],
   ]),
+  tls: EMPTY_TABLE.tls,
 };
 
 const PROBLEM: Problem = {
@@ -169,12 +170,18 @@ describe('the configuration', () => {
     assert.deepEqual(Object.keys(config.hosts), ['*.blog.example.com']);
     assert.deepEqual(Object.keys(config.upstreams), [BLOG]);
     const none = JSON.parse((await ask(server, '/config?host=nowhere')).body);
-    assert.deepEqual(none, { generation: 7, hosts: {}, upstreams: {} });
+    assert.deepEqual(none, { generation: 7, hosts: {}, upstreams: {}, tlsHosts: {}, certificates: {} });
   });
 
   test('is valid JSON before the first table', async (t) => {
     const { body } = await ask(await serve(t, viewOf({ table: () => EMPTY_TABLE })), '/config');
-    assert.deepEqual(JSON.parse(body), { generation: 0, hosts: {}, upstreams: {} });
+    assert.deepEqual(JSON.parse(body), {
+      generation: 0,
+      hosts: {},
+      upstreams: {},
+      tlsHosts: {},
+      certificates: {},
+    });
   });
 
   test('of many hosts leaves in pieces between which others are served', async (t) => {

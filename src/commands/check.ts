@@ -21,7 +21,7 @@ export interface CheckRequest {
  */
 export async function check({ settings, paths, output, terminal }: CheckRequest): Promise<number> {
   const snapshot = await loadManifests(paths);
-  const translation = createTranslator(translateOptions(settings)).translate(snapshot);
+  const translation = createTranslator(translateOptions(settings, null)).translate(snapshot);
   const problems = translation.problems.toSorted(byPosition);
   const errors = problems.filter((problem) => problem.severity === 'error').length;
   const summary = { objects: countObjects(snapshot), errors, warnings: problems.length - errors };

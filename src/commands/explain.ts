@@ -40,7 +40,9 @@ export async function explain(request: ExplainRequest): Promise<number> {
     throw new UsageError([`"${url}" is not a URL: expected something like http://shop.example.com/cart.`]);
 
   const snapshot = await loadManifests([request.manifests]);
-  const { table, problems, externalNames } = createTranslator(translateOptions(settings)).translate(snapshot);
+  const { table, problems, externalNames } = createTranslator(translateOptions(settings, null)).translate(
+    snapshot,
+  );
   const explanation = explainRequest(table, problems, listenersOf(settings), asked);
   if (output === 'json') {
     terminal.write(`${JSON.stringify(explanation, null, 2)}\n`);

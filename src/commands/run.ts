@@ -2,13 +2,15 @@
 import { performance } from 'node:perf_hooks';
 import { type AdminServer, startAdmin } from '../admin/server.ts';
 import type { Readiness } from '../admin/view.ts';
+import { selfSignedCertificate } from '../certificates/self-signed.ts';
 import type { DataplaneConfig, ListenerConfig } from '../dataplane/config.ts';
 import type { BoundAddress } from '../dataplane/messages.ts';
 import { Supervisor } from '../dataplane/supervisor.ts';
+import type { Certificate } from '../model/certificate.ts';
 import type { Problem } from '../model/problem.ts';
 import { EMPTY_TABLE, type RoutingTable } from '../model/routing-table.ts';
 import type { Snapshot } from '../model/snapshot.ts';
-import { type Log, type LogOutput, openLog } from '../observe/log.ts';
+import { type LogOutput, openLog } from '../observe/log.ts';
 import { Metrics } from '../observe/metrics.ts';
 import type { Settings } from '../settings/settings.ts';
 import { version } from '../settings/version.ts';
@@ -21,7 +23,7 @@ import { translateOptions } from './translate-options.ts';
 
 /** What a running Tidegate offers to whoever started it inside a process. */
 export interface Running {
-  /** Bound addresses by listener (`http`, `admin`), as `address:port`. */
+  /** Bound addresses by listener (`http`, `https`, `admin`), as `address:port`. */
   readonly addresses: Readonly<Record<string, readonly string[]>>;
   readonly supervisor: Supervisor;
   /** Stops as SIGTERM does: readiness, listeners, what is in flight; resolves when all has ended. */
@@ -67,7 +69,6 @@ export async function start(settings: Settings, output: LogOutput): Promise<Runn
     firstLive = resolve;
   });
 
-  warnOfUnserved(settings, log);
   const supervisor = new Supervisor(dataplaneConfig(settings), settings.workers, {
     onStats: (worker, report) => metrics.addReport(worker, report),
     onAccessLog: (lines) => output.writeAccessLog(lines),
@@ -109,7 +110,7 @@ export async function start(settings: Settings, output: LogOutput): Promise<Runn
     directory: settings.source.directory,
     dnsServers: settings.dnsServers,
   });
-  const translator = createTranslator(translateOptions(settings));
+  const translator = createTranslator(translateOptions(settings, fallbackCertificate(settings)));
   const onSnapshot = (snapshot: Snapshot): void => {
     settledAt = performance.now();
     const translation = translator.translate(snapshot);
@@ -154,16 +155,9 @@ export async function start(settings: Settings, output: LogOutput): Promise<Runn
   };
 }
 
-/** Settings that are taken but have no effect in this version. */
-function warnOfUnserved(settings: Settings, log: Log): void {
-  if (settings.defaultCertificate !== null) {
-    log.warn('not-served', '--default-certificate has no effect: TLS is not served in this version');
-  }
-  if (settings.https !== null) {
-    log.info('not-served', 'the HTTPS listener is not opened: TLS is not served in this version', {
-      address: join(settings.https.address, settings.https.port),
-    });
-  }
+/** Made at each start: nobody shall get used to trusting it. */
+function fallbackCertificate(settings: Settings): Certificate | null {
+  return settings.https === null ? null : selfSignedCertificate(Date.now());
 }
 
 function dataplaneConfig(settings: Settings): DataplaneConfig {
@@ -176,7 +170,25 @@ function dataplaneConfig(settings: Settings): DataplaneConfig {
       port: settings.http.port,
     });
   }
-  const { trustedProxies, sendForwarded, serverName, accessLog, upgrades, limits, timeouts } = settings;
+  if (settings.https !== null) {
+    listeners.push({
+      name: 'https',
+      scheme: 'https',
+      address: settings.https.address,
+      port: settings.https.port,
+    });
+  }
+  const {
+    trustedProxies,
+    sendForwarded,
+    serverName,
+    accessLog,
+    tls,
+    upgrades,
+    http2Cleartext,
+    limits,
+    timeouts,
+  } = settings;
   return {
     transport: 'net',
     listeners,
@@ -184,7 +196,9 @@ function dataplaneConfig(settings: Settings): DataplaneConfig {
     sendForwarded,
     serverName,
     accessLog,
+    tls,
     upgrades,
+    http2Cleartext,
     limits,
     timeouts,
   };

@@ -9,17 +9,32 @@ export interface DataplaneConfig {
   /** Value of `Server` for responses whose backend sent none; '' for no such field. */
   readonly serverName: string;
   readonly accessLog: AccessLogConfig;
+  readonly tls: TlsConfig;
   /** Upgrade tokens (lower case) that are tunnelled; `*` for any. */
   readonly upgrades: readonly string[];
+  /** Listeners without TLS understand HTTP/2 with prior knowledge besides HTTP/1. */
+  readonly http2Cleartext: boolean;
   readonly limits: Limits;
   readonly timeouts: Timeouts;
 }
 
 export interface ListenerConfig {
   readonly name: string;
-  readonly scheme: 'http';
+  readonly scheme: 'http' | 'https';
   readonly address: string;
   readonly port: number;
+}
+
+export interface TlsConfig {
+  readonly minVersion: 'TLSv1.2' | 'TLSv1.3';
+  /** Suites of TLS 1.2 by OpenSSL's names, joined by colons; the client's order decides among them. */
+  readonly ciphers: string;
+  /** The same for TLS 1.3. */
+  readonly ciphersuites: string;
+  /** Groups of key exchange, best first. */
+  readonly groups: string;
+  /** Value of `Strict-Transport-Security` (RFC 6797) in responses over TLS; '' for no such field. */
+  readonly hsts: string;
 }
 
 export interface AccessLogConfig {
@@ -59,10 +74,19 @@ export interface Limits {
   readonly replayBytes: number;
   /** 1xx responses passed on for one request. */
   readonly informationalResponses: number;
+  /** HTTP/2 streams that a client may have open on one connection. */
+  readonly http2ConcurrentStreams: number;
+  /** Request body bytes of one HTTP/2 stream, and of one connection, that a client may send ahead. */
+  readonly http2StreamWindow: number;
+  readonly http2ConnectionWindow: number;
+  /** TLS handshakes at the same time. Over it slow ones are dropped, else new ones. */
+  readonly tlsHandshakes: number;
 }
 
 /** All in milliseconds; 0 switches a timeout off. */
 export interface Timeouts {
+  /** From accept to the end of the TLS handshake. */
+  readonly tlsHandshake: number;
   /** From the first byte of a request to the end of its head (or from accept, for the first). Over it: 408. */
   readonly requestHead: number;
   /** Between two reads of a request body. Over it: 408. */
@@ -108,9 +132,14 @@ export const DEFAULT_LIMITS: Limits = {
   pendingRequests: 1024,
   replayBytes: 65_536,
   informationalResponses: 32,
+  http2ConcurrentStreams: 128,
+  http2StreamWindow: 262_144,
+  http2ConnectionWindow: 1_048_576,
+  tlsHandshakes: 512,
 };
 
 export const DEFAULT_TIMEOUTS: Timeouts = {
+  tlsHandshake: 10_000,
   requestHead: 10_000,
   bodyIdle: 30_000,
   bodyRate: 240,

@@ -1,9 +1,16 @@
 /** Everything that crosses between the main thread and a data-plane worker. Plain data only. */
 import type { PatchChunk } from '../model/table-patch.ts';
+import type { TlsPatch } from '../model/tls-patch.ts';
 
 export type ToWorker =
   /** A slice of the next table; the worker answers `staged` so that only one slice is read per loop turn. */
   | { readonly kind: 'stage'; readonly chunk: PatchChunk }
+  | { readonly kind: 'stage-tls'; readonly patch: TlsPatch }
+  /**
+   * Keys of session tickets, 48 bytes in base64 each, the one for new tickets first. Comes before the first table
+   * and then at each rotation.
+   */
+  | { readonly kind: 'ticket-keys'; readonly keys: readonly string[] }
   /** Apply all staged slices in one step; answered with `applied`. */
   | { readonly kind: 'commit'; readonly generation: number }
   /** Send what was counted since the last report now. */

@@ -4,7 +4,8 @@
  */
 import { Worker } from 'node:worker_threads';
 import { EMPTY_TABLE, type RoutingTable } from '../model/routing-table.ts';
-import { diffTables, type PatchChunk } from '../model/table-patch.ts';
+import { diffTables } from '../model/table-patch.ts';
+import { diffTls } from '../model/tls-patch.ts';
 import type { DataplaneConfig } from './config.ts';
 import type {
   BoundAddress,
@@ -15,10 +16,13 @@ import type {
   ToWorker,
 } from './messages.ts';
 import { unpack } from './stats.ts';
+import { TicketKeys } from './tls/ticket-keys.ts';
 
 /** Routes and upstreams in one message: a worker reads it in well under a millisecond. */
 const CHUNK_ROUTES = 200;
 const REPORT_MS = 5000;
+/** Certificates are some kilobytes each. */
+const CHUNK_CERTIFICATES = 20;
 /** A worker that has not answered for this long hangs and is replaced. */
 const HANG_MS = 15_000;
 const RESTART_MS = 100;
@@ -36,6 +40,9 @@ export interface SupervisorEvents {
   onWorkerRestart(worker: number): void;
 }
 
+/** One piece of what brings a worker from one table to another. */
+type Stage = Extract<ToWorker, { kind: 'stage' | 'stage-tls' }>;
+
 interface Slot {
   readonly index: number;
   worker: Worker | null;
@@ -46,7 +53,7 @@ interface Slot {
   /** What it serves; null before its first table. */
   table: RoutingTable | null;
   /** The table it is being brought to; null when it is idle. */
-  sending: { readonly table: RoutingTable; readonly chunks: readonly PatchChunk[]; next: number } | null;
+  sending: { readonly table: RoutingTable; readonly stages: readonly Stage[]; next: number } | null;
   pauseMs: number;
   startedAt: number;
   restartMs: number;
@@ -68,7 +75,10 @@ export class Supervisor {
   readonly #reportWaiters = new Map<number, { left: Set<number>; done: () => void }>();
   #timer: NodeJS.Timeout | null = null;
   /** The last difference made: all workers usually need the same. */
-  #diff: { from: RoutingTable; to: RoutingTable; chunks: readonly PatchChunk[] } | null = null;
+  #diff: { from: RoutingTable; to: RoutingTable; stages: readonly Stage[] } | null = null;
+  readonly #ticketKeys = new TicketKeys((keys) => {
+    for (const slot of this.#slots) if (slot.started) send(slot, { kind: 'ticket-keys', keys });
+  });
 
   constructor(config: DataplaneConfig, workers: number, events: SupervisorEvents) {
     this.#config = config;
@@ -105,6 +115,7 @@ export class Supervisor {
     };
     await Promise.all(others.map((slot) => this.#launch(slot)));
     this.#timer = setInterval(() => this.#tick(), REPORT_MS);
+    this.#ticketKeys.start();
     return this.#addresses;
   }
 
@@ -139,6 +150,7 @@ export class Supervisor {
   async stop(graceMs: number): Promise<void> {
     this.#stopping = true;
     if (this.#timer !== null) clearInterval(this.#timer);
+    this.#ticketKeys.stop();
     await this.report(500);
     const deadline = new Promise<void>((resolve) => setTimeout(resolve, graceMs).unref());
     const drained = this.#slots
@@ -198,6 +210,7 @@ export class Supervisor {
     switch (message.kind) {
       case 'started':
         slot.started = true;
+        send(slot, { kind: 'ticket-keys', keys: this.#ticketKeys.current });
         return this.#bringUpToDate(slot);
       case 'listening':
         slot.listening = true;
@@ -222,16 +235,16 @@ export class Supervisor {
 
   #bringUpToDate(slot: Slot): void {
     if (!slot.started || slot.sending !== null || slot.table === this.#table) return;
-    const chunks = this.#difference(slot.table ?? EMPTY_TABLE, this.#table);
-    slot.sending = { table: this.#table, chunks, next: 0 };
+    const stages = this.#difference(slot.table ?? EMPTY_TABLE, this.#table);
+    slot.sending = { table: this.#table, stages, next: 0 };
     this.#sendNext(slot);
   }
 
   #sendNext(slot: Slot): void {
     const { sending } = slot;
     if (sending === null) return;
-    const chunk = sending.chunks[sending.next++];
-    if (chunk !== undefined) send(slot, { kind: 'stage', chunk });
+    const stage = sending.stages[sending.next++];
+    if (stage !== undefined) send(slot, stage);
     else send(slot, { kind: 'commit', generation: sending.table.generation });
   }
 
@@ -249,11 +262,14 @@ export class Supervisor {
     this.#events.onLive(table, performance.now() - this.#handedOverAt, worstPauseMs);
   }
 
-  #difference(from: RoutingTable, to: RoutingTable): readonly PatchChunk[] {
+  #difference(from: RoutingTable, to: RoutingTable): readonly Stage[] {
     if (this.#diff?.from !== from || this.#diff.to !== to) {
-      this.#diff = { from, to, chunks: diffTables(from, to, CHUNK_ROUTES) };
+      const stages: Stage[] = diffTables(from, to, CHUNK_ROUTES).map((chunk) => ({ kind: 'stage', chunk }));
+      for (const patch of diffTls(from.tls, to.tls, CHUNK_CERTIFICATES))
+        stages.push({ kind: 'stage-tls', patch });
+      this.#diff = { from, to, stages };
     }
-    return this.#diff.chunks;
+    return this.#diff.stages;
   }
 
   #onStats(slot: Slot, id: number, report: PackedReport): void {

@@ -42,6 +42,9 @@ export type ProblemReason =
   | 'NoEndpoints'
   | 'SecretNotFound'
   | 'InvalidSecret'
+  | 'CertificateExpired'
+  | 'CertificateNotYetValid'
+  | 'HostNotCovered' // the certificate named for a host is not for that host
   | 'UnsupportedBackend' // resource backends
   | 'UnsupportedProtocol'
   | 'Conflict' // another, older object owns this host and path

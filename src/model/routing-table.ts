@@ -2,6 +2,7 @@
  * The RoutingTable: what the data plane does, as plain, immutable, serialisable data. Every dialect is a
  * translator into it; nothing in here knows Kubernetes beyond names that end up in logs and metrics.
  */
+import { EMPTY_TLS_TABLE, type TlsTable } from './certificate.ts';
 import type { Hostname, PathKey, UpstreamKey } from './keys.ts';
 import type { ObjectRef } from './problem.ts';
 
@@ -10,6 +11,7 @@ export interface RoutingTable {
   readonly generation: number;
   readonly hosts: ReadonlyMap<Hostname, HostTable>;
   readonly upstreams: ReadonlyMap<UpstreamKey, Upstream>;
+  readonly tls: TlsTable;
 }
 
 /**
@@ -94,7 +96,12 @@ export type HashSource =
   | { readonly kind: 'header'; readonly name: string }
   | { readonly kind: 'cookie'; readonly name: string };
 
-export const EMPTY_TABLE: RoutingTable = { generation: 0, hosts: new Map(), upstreams: new Map() };
+export const EMPTY_TABLE: RoutingTable = {
+  generation: 0,
+  hosts: new Map(),
+  upstreams: new Map(),
+  tls: EMPTY_TLS_TABLE,
+};
 
 /** `namespace/name:port` — how a service is named in logs, metrics and messages. */
 export function describeService(ref: ServiceRef): string {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { EMPTY_TLS_TABLE } from './certificate.ts';
 import type { Hostname, PathKey, UpstreamKey } from './keys.ts';
 import {
   EMPTY_TABLE,
@@ -29,6 +30,7 @@ function table(hosts: readonly HostTable[], upstreams: readonly Upstream[] = [])
     generation: 1,
     hosts: new Map(hosts.map((each) => [each.host, each])),
     upstreams: new Map(upstreams.map((each) => [each.key, each])),
+    tls: EMPTY_TLS_TABLE,
   };
 }
 

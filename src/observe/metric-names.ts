@@ -70,6 +70,7 @@ export const WORKER_METRICS: readonly MetricDoc[] = [
   gauge('requests', [], 'Requests in flight.'),
   gauge('tunnels', [], 'Tunnels open now.'),
   counter('limit_hits_total', ['limit'], 'Requests or connections ended by a limit or a timeout.'),
+  counter('tls_handshakes_total', ['result'], 'TLS handshakes: full, resumed or failed.'),
   counter('upgrades_total', [], 'Connections that became tunnels, such as WebSockets.'),
   gauge('upstream_connections', [], 'Connections to endpoints open now.'),
   gauge('upstream_idle_connections', [], 'Those of them that wait for a request.'),

@@ -19,6 +19,7 @@ export interface Option<T> {
 export const OPTION_GROUPS = [
   'Source',
   'Listeners',
+  'TLS',
   'Translation',
   'Forwarding',
   'Observing',
@@ -80,7 +81,14 @@ export const OPTIONS = {
     'https',
     value.listenAddress,
     '127.0.0.1:8443',
-    'Address for HTTPS; accepted, but not served in this version.',
+    'Address for HTTPS; port 0 takes any free one.',
+  ),
+  http2Cleartext: option(
+    'Listeners',
+    'http2Cleartext',
+    value.onOff,
+    'off',
+    'Whether the HTTP listener also understands HTTP/2 from clients that begin with it (prior knowledge).',
   ),
   admin: option(
     'Listeners',
@@ -111,6 +119,57 @@ export const OPTIONS = {
     'How sockets are driven; auto takes the best that works here.',
   ),
 
+  tlsMinVersion: option('TLS', 'tlsMinVersion', value.choice('1.2', '1.3'), '1.2', 'Least version of TLS.'),
+  tlsCiphers: option(
+    'TLS',
+    'tlsCiphers',
+    value.cipherList,
+    'ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305',
+    "Cipher suites of TLS 1.2 by OpenSSL's names; the client's order decides among them.",
+  ),
+  tlsCiphersuites: option(
+    'TLS',
+    'tlsCiphersuites',
+    value.ciphersuiteList,
+    'TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256',
+    "Cipher suites of TLS 1.3; the client's order decides among them.",
+  ),
+  tlsGroups: option(
+    'TLS',
+    'tlsGroups',
+    value.groupList,
+    'X25519MLKEM768:X25519:P-256:P-384',
+    'Groups of key exchange, best first.',
+  ),
+  hsts: option(
+    'TLS',
+    'hsts',
+    value.onOff,
+    'on',
+    'Strict-Transport-Security in responses over TLS, in the place of what a backend sends.',
+  ),
+  hstsMaxAge: option(
+    'TLS',
+    'hstsMaxAge',
+    value.wholeNumber(0, 1_000_000_000),
+    '31536000',
+    'Seconds that browsers shall keep to HTTPS.',
+  ),
+  hstsIncludeSubdomains: option(
+    'TLS',
+    'hstsIncludeSubdomains',
+    value.onOff,
+    'on',
+    'Whether that is for all hosts below, too.',
+  ),
+  hstsPreload: option(
+    'TLS',
+    'hstsPreload',
+    value.onOff,
+    'off',
+    'Whether browsers may build the host into their lists.',
+  ),
+
   ingressClass: option(
     'Translation',
     'ingressClass',
@@ -137,7 +196,7 @@ export const OPTIONS = {
     'defaultCertificate',
     value.secretName,
     null,
-    'Secret with the certificate for hosts without one; accepted, but not used in this version.',
+    'Secret with the certificate for hosts without one; without it a self-signed certificate is made at the start.',
   ),
   balance: option(
     'Translation',
@@ -293,6 +352,30 @@ const LIMIT_DOCS: { readonly [K in keyof Limits]: LimitDoc } = {
     max: 64 * MIB,
     doc: 'Start of a request body that is kept so that the request can be sent again.',
   },
+  tlsHandshakes: {
+    unit: 'count',
+    min: 1,
+    max: 1_000_000,
+    doc: 'TLS handshakes of one worker at the same time. Over it slow ones are dropped, else new ones.',
+  },
+  http2ConcurrentStreams: {
+    unit: 'count',
+    min: 1,
+    max: 1000,
+    doc: 'HTTP/2 streams that a client may have open on one connection.',
+  },
+  http2StreamWindow: {
+    unit: 'bytes',
+    min: 64 * KIB - 1,
+    max: 16 * MIB,
+    doc: 'Request body that a client may send ahead on one HTTP/2 stream.',
+  },
+  http2ConnectionWindow: {
+    unit: 'bytes',
+    min: 64 * KIB - 1,
+    max: 64 * MIB,
+    doc: 'Request bodies that a client may send ahead on one HTTP/2 connection.',
+  },
   informationalResponses: {
     unit: 'count',
     min: 0,
@@ -302,6 +385,7 @@ const LIMIT_DOCS: { readonly [K in keyof Limits]: LimitDoc } = {
 };
 
 const TIMEOUT_DOCS: { readonly [K in keyof Timeouts]: string } = {
+  tlsHandshake: 'From accept to the end of the TLS handshake.',
   requestHead: 'From the first byte of a request to the end of its head. Over it: 408.',
   bodyIdle: 'Between two reads of a request body. Over it: 408.',
   bodyRate: 'Bytes per second that a request body must reach once the grace is over; 0 for no such demand.',

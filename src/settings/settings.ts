@@ -1,7 +1,7 @@
 /** Flags, environment and settings file → one validated, immutable Settings value. */
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import type { AccessLogConfig, Limits, Timeouts } from '../dataplane/config.ts';
+import type { AccessLogConfig, Limits, Timeouts, TlsConfig } from '../dataplane/config.ts';
 import type { BalancePolicy } from '../model/routing-table.ts';
 import type { LogLevel } from '../observe/log.ts';
 import { type FileValues, readSettingsFile } from './file.ts';
@@ -28,7 +28,9 @@ export interface CommonSettings {
   readonly sendForwarded: boolean;
   readonly serverName: string;
   readonly upgrades: readonly string[];
+  readonly http2Cleartext: boolean;
   readonly accessLog: AccessLogConfig;
+  readonly tls: TlsConfig;
   readonly logLevel: LogLevel;
   /** Milliseconds from readiness going false until the listeners close; the grace after it is `timeouts.drain`. */
   readonly drainDelay: number;
@@ -166,14 +168,29 @@ function commonSettings(reader: Reader): CommonSettings {
     sendForwarded: reader.read(OPTIONS.sendForwarded),
     serverName: reader.read(OPTIONS.serverName),
     upgrades: reader.read(OPTIONS.upgrades),
+    http2Cleartext: reader.read(OPTIONS.http2Cleartext),
     accessLog: {
       enabled: reader.read(OPTIONS.accessLog) === 'json',
       sample: reader.read(OPTIONS.accessLogSample),
     },
+    tls: tlsSettings(reader),
     logLevel: reader.read(OPTIONS.logLevel),
     drainDelay: reader.read(OPTIONS.drainDelay),
     limits: readAll<Limits>(reader, LIMIT_OPTIONS),
     timeouts: readAll<Timeouts>(reader, TIMEOUT_OPTIONS),
+  };
+}
+
+function tlsSettings(reader: Reader): TlsConfig {
+  const subdomains = reader.read(OPTIONS.hstsIncludeSubdomains) ? '; includeSubDomains' : '';
+  const preload = reader.read(OPTIONS.hstsPreload) ? '; preload' : '';
+  const maxAge = reader.read(OPTIONS.hstsMaxAge);
+  return {
+    minVersion: reader.read(OPTIONS.tlsMinVersion) === '1.3' ? 'TLSv1.3' : 'TLSv1.2',
+    ciphers: reader.read(OPTIONS.tlsCiphers),
+    ciphersuites: reader.read(OPTIONS.tlsCiphersuites),
+    groups: reader.read(OPTIONS.tlsGroups),
+    hsts: reader.read(OPTIONS.hsts) ? `max-age=${maxAge}${subdomains}${preload}` : '',
   };
 }
 

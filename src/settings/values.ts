@@ -3,6 +3,7 @@
  * settings file (text, number, boolean, list) gives, and says in words what it expected.
  */
 import { isIP } from 'node:net';
+import { createSecureContext, type SecureContextOptions } from 'node:tls';
 import { z } from 'zod';
 
 export interface ValueKind<T> {
@@ -200,6 +201,45 @@ export const fieldText: ValueKind<string> = fromText(
   'TEXT',
   'printable ASCII text of at most 100 characters',
   (text) => (/^[\x20-\x7e]{0,100}$/.test(text) ? text : undefined),
+);
+
+/** Names joined by colons that OpenSSL takes when they are put into `options`. */
+function opensslNames(
+  placeholder: string,
+  expected: string,
+  name: RegExp,
+  options: (text: string) => SecureContextOptions,
+): ValueKind<string> {
+  return fromText(placeholder, expected, (text) => {
+    if (!text.split(':').every((part) => name.test(part))) return undefined;
+    try {
+      createSecureContext({ ca: [], ...options(text) });
+      return text;
+    } catch {
+      return undefined;
+    }
+  });
+}
+
+export const cipherList: ValueKind<string> = opensslNames(
+  'NAME:…',
+  "cipher suites of TLS 1.2 by OpenSSL's names, joined by colons",
+  /^(?!TLS_)[A-Z0-9-]+$/,
+  (ciphers) => ({ ciphers, maxVersion: 'TLSv1.2' }),
+);
+
+export const ciphersuiteList: ValueKind<string> = opensslNames(
+  'NAME:…',
+  'cipher suites of TLS 1.3, joined by colons',
+  /^TLS_[A-Z0-9_]+$/,
+  (ciphers) => ({ ciphers, minVersion: 'TLSv1.3' }),
+);
+
+export const groupList: ValueKind<string> = opensslNames(
+  'NAME:…',
+  'groups of key exchange that OpenSSL knows, joined by colons',
+  /^[A-Za-z0-9_-]+$/,
+  (ecdhCurve) => ({ ecdhCurve }),
 );
 
 const LABELS = /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/;

@@ -1,3 +1,5 @@
+import type { Certificate } from '../model/certificate.ts';
+import type { ObjectKey } from '../model/keys.ts';
 import type { BalancePolicy, RoutePolicy } from '../model/routing-table.ts';
 
 /** What the operator decides about translation; constant for the life of a translator. */
@@ -11,6 +13,12 @@ export interface TranslateOptions {
   readonly defaultBalance: BalancePolicy;
   readonly defaultPolicy: RoutePolicy;
   readonly externalNames: ExternalNameOptions;
+  /** The Secret with the certificate for hosts without one. */
+  readonly defaultCertificate: ObjectKey | null;
+  /** What stands in for that; null where nothing is served. */
+  readonly fallbackCertificate: Certificate | null;
+  /** Milliseconds since the epoch, to tell what has expired. */
+  readonly now: () => number;
 }
 
 /** ExternalName Services let whoever may write a Service reach any name (CVE-2021-25740), hence the switches. */

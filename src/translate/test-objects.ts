@@ -28,6 +28,9 @@ export const OPTIONS: TranslateOptions = {
     retries: 2,
   },
   externalNames: { enabled: true, allowLoopback: false },
+  defaultCertificate: null,
+  fallbackCertificate: null,
+  now: () => Date.UTC(2026, 0, 1),
 };
 
 export function meta(name: string, more: Partial<ObjectMeta> = {}): ObjectMeta {

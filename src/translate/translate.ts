@@ -3,6 +3,7 @@
  * change is not looked at again and comes out as the very same object (`===`), so that only the difference is
  * sent to the workers. The result is always what a translation from nothing gives; a property test says so.
  */
+import type { TlsTable } from '../model/certificate.ts';
 import type { Hostname, UpstreamKey } from '../model/keys.ts';
 import type { Problem } from '../model/problem.ts';
 import { EMPTY_TABLE, type HostTable, type RoutingTable, type Upstream } from '../model/routing-table.ts';
@@ -13,6 +14,8 @@ import { IngressStage } from './ingress/ingress-stage.ts';
 import type { TranslateOptions } from './options.ts';
 import { ProblemLedger } from './problem-ledger.ts';
 import { UpstreamStage } from './services/upstream-stage.ts';
+import { SecretCertificates } from './tls/secret-certificates.ts';
+import { TlsStage } from './tls/tls-stage.ts';
 import type { Translation } from './translation.ts';
 
 export interface Translator {
@@ -29,12 +32,15 @@ class StagedTranslator implements Translator {
   readonly #ingresses: IngressStage;
   readonly #hosts: HostStage;
   readonly #upstreams: UpstreamStage;
+  readonly #tls: TlsStage;
   #snapshot: Snapshot = EMPTY_SNAPSHOT;
   #translation: Translation = { table: EMPTY_TABLE, problems: [], externalNames: new Set() };
   #ledgerProblems: readonly Problem[] = [];
 
   constructor(options: TranslateOptions) {
-    this.#ingresses = new IngressStage(options, this.#ledger);
+    const certificates = new SecretCertificates();
+    this.#ingresses = new IngressStage(options, this.#ledger, certificates);
+    this.#tls = new TlsStage(options, this.#ledger, certificates);
     this.#hosts = new HostStage(this.#ledger);
     this.#upstreams = new UpstreamStage(options.externalNames, this.#ledger);
   }
@@ -46,7 +52,9 @@ class StagedTranslator implements Translator {
     const hosts = this.#hosts.update(parts);
     const upstreams = this.#upstreams.update(before, snapshot, changes, parts);
 
-    const table = this.#nextTable(hosts, upstreams);
+    const tls = this.#tls.update(snapshot, parts);
+
+    const table = this.#nextTable(hosts, upstreams, tls);
     const problems = this.#nextProblems(snapshot);
     const { externalNames } = this.#upstreams;
     this.#snapshot = snapshot;
@@ -61,10 +69,11 @@ class StagedTranslator implements Translator {
   #nextTable(
     hosts: ReadonlyMap<Hostname, HostTable>,
     upstreams: ReadonlyMap<UpstreamKey, Upstream>,
+    tls: TlsTable,
   ): RoutingTable {
     const { table } = this.#translation;
-    if (table.hosts === hosts && table.upstreams === upstreams) return table;
-    return { generation: table.generation + 1, hosts, upstreams };
+    if (table.hosts === hosts && table.upstreams === upstreams && table.tls === tls) return table;
+    return { generation: table.generation + 1, hosts, upstreams, tls };
   }
 
   #nextProblems(snapshot: Snapshot): readonly Problem[] {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { EMPTY_TLS_TABLE } from '../../model/certificate.ts';
 import type { Hostname, PathKey, UpstreamKey } from '../../model/keys.ts';
 import type { HostTable, Route, RouteAction, RoutingTable } from '../../model/routing-table.ts';
 import type { ListenerConfig } from '../config.ts';
@@ -29,6 +30,7 @@ function host(
 
 const TABLE: RoutingTable = {
   generation: 1,
+  tls: EMPTY_TLS_TABLE,
   hosts: new Map([
     host('a.test', {
       '^': route('a.test', '/'),

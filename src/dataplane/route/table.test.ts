@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { EMPTY_TLS_TABLE } from '../../model/certificate.ts';
 import type { Hostname, PathKey, UpstreamKey } from '../../model/keys.ts';
 import { EMPTY_TABLE, type Route, type RoutingTable, type Upstream } from '../../model/routing-table.ts';
 import { diffTables, type PatchChunk } from '../../model/table-patch.ts';
@@ -74,7 +75,12 @@ function table(hosts: Record<string, readonly string[]>, upstreams: readonly Ups
     const fallback = keys.includes('fallback') ? route(name, 'fallback') : null;
     built.set(name as Hostname, { host: name as Hostname, paths: new Map(paths), fallback });
   }
-  return { generation: 1, hosts: built, upstreams: new Map(upstreams.map((each) => [each.key, each])) };
+  return {
+    generation: 1,
+    hosts: built,
+    upstreams: new Map(upstreams.map((each) => [each.key, each])),
+    tls: EMPTY_TLS_TABLE,
+  };
 }
 
 function loaded(target: RoutingTable): ReturnType<typeof liveTable> {
@@ -165,6 +171,7 @@ test('a path of thousands of segments is looked up no deeper than the deepest ru
     generation: 1,
     hosts: new Map([['a.test' as Hostname, { host: 'a.test' as Hostname, paths: rules, fallback: null }]]),
     upstreams: new Map(),
+    tls: EMPTY_TLS_TABLE,
   });
   let lookups = 0;
   const original = Map.prototype.get;

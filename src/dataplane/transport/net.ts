@@ -62,7 +62,7 @@ const nobody: StreamOwner = {
   onClose() {},
 };
 
-class NetStream implements ByteStream {
+export class NetStream implements ByteStream {
   owner: StreamOwner = nobody;
   socket: net.Socket;
   blocked = false;
@@ -254,8 +254,9 @@ function onConnect(this: OwnedSocket): void {
 
 function ignoreData(): void {}
 
-function adopt(socket: net.Socket, accepted: boolean): NetStream {
-  const stream = new NetStream(socket, accepted);
+/** Makes the stream hear of what happens to its socket. */
+function adopt<S extends NetStream>(stream: S): S {
+  const { socket } = stream;
   (socket as OwnedSocket)[STREAM] = stream;
   socket.setDefaultEncoding('latin1');
   socket.on('error', onError);
@@ -265,16 +266,45 @@ function adopt(socket: net.Socket, accepted: boolean): NetStream {
   return stream;
 }
 
+/** As {@link adopt}, for a socket that somebody else opened: its bytes go to the owner from now on. */
+export function adoptAccepted<S extends NetStream>(stream: S): S {
+  const { socket } = adopt(stream);
+  socket.push = pushToOwner as typeof socket.push;
+  socket.on('data', ignoreData);
+  return stream;
+}
+
+/** Undoes {@link adoptAccepted}: the socket is somebody else's from now on. */
+export function disown(stream: NetStream): net.Socket {
+  const { socket } = stream;
+  stream.owner = nobody;
+  socket.push = net.Socket.prototype.push;
+  socket.off('data', ignoreData);
+  socket.off('error', onError);
+  socket.off('close', onClose);
+  socket.off('end', onEnd);
+  socket.off('drain', onDrain);
+  return socket;
+}
+
+/** Runs what an owner does about an event that is no data; a fault of ours ends that one stream. */
+export function guard(stream: NetStream, run: () => void): void {
+  try {
+    run();
+  } catch (error) {
+    stream.reset();
+    onFault(error);
+  }
+}
+
 async function listen(
   address: string,
   port: number,
   accept: (stream: ByteStream) => StreamOwner,
 ): Promise<Listener> {
   const server = net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
-    const stream = adopt(socket, true);
-    socket.push = pushToOwner as typeof socket.push;
+    const stream = adoptAccepted(new NetStream(socket, true));
     stream.owner = accept(stream);
-    socket.on('data', ignoreData);
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
@@ -319,7 +349,7 @@ function connect(address: string, port: number, owner: StreamOwner): ByteStream 
       },
     },
   });
-  stream = adopt(socket, false);
+  stream = adopt(new NetStream(socket, false));
   stream.owner = owner;
   socket.once('connect', onConnect);
   return stream;

@@ -8,6 +8,7 @@
  * - Backpressure is explicit: after `onBlocked` more writes are allowed but pile up in memory, until `onDrain`.
  *   `pause` stops `onData` and with it the notice of the peer's end or reset.
  */
+import type { SecureContext } from 'node:tls';
 
 export interface ByteStream {
   owner: StreamOwner;
@@ -37,7 +38,7 @@ export interface ByteStream {
 
 /** Whoever owns a stream; one object for its whole life, or handed over (protocol upgrade). */
 export interface StreamOwner {
-  /** Outgoing streams only: the connection stands. */
+  /** The connection stands: outgoing streams and those that begin with a handshake. */
   onConnect(): void;
   onData(bytes: Buffer, start: number, end: number): void;
   onBlocked(): void;
@@ -53,6 +54,30 @@ export interface Listener {
   readonly port: number;
   /** Takes no further connections, but those the kernel has already queued; resolves when closed. */
   close(): Promise<void>;
+}
+
+/** A stream whose bytes are encrypted on their way. */
+export interface SecureStream extends ByteStream {
+  /** What ALPN agreed on, '' for nothing. Known once the handshake is over. */
+  readonly protocol: string;
+  /** The server name that the handshake was about, '' for none. */
+  readonly serverName: string;
+  readonly resumed: boolean;
+}
+
+export interface TlsSettings {
+  readonly context: SecureContext;
+  /** For ALPN, best first. */
+  readonly protocols: readonly string[];
+}
+
+/** Begins TLS on accepted streams; what a transport can do besides is in {@link Transport}. */
+export interface TlsServer {
+  /**
+   * Answers the ClientHello that `received` begins with, and goes on until the owner's `onConnect` says that the
+   * handshake is over, or its `onClose` that it failed. The plain stream is used up.
+   */
+  secure(stream: ByteStream, received: Buffer, settings: TlsSettings, owner: StreamOwner): SecureStream;
 }
 
 export interface Transport {

@@ -5,6 +5,7 @@ import type { SnapshotChanges } from '../changes.ts';
 import { Dependents } from '../dependents.ts';
 import type { TranslateOptions } from '../options.ts';
 import type { ProblemLedger } from '../problem-ledger.ts';
+import type { SecretCertificates } from '../tls/secret-certificates.ts';
 import { type Ownership, ownership, ownershipProblems } from './class.ts';
 import { type IngressPart, translateIngress } from './ingress.ts';
 
@@ -18,14 +19,16 @@ export interface PartChange {
 export class IngressStage {
   readonly #options: TranslateOptions;
   readonly #ledger: ProblemLedger;
+  readonly #certificates: SecretCertificates;
   readonly #owners = new Map<ObjectKey, Ownership>();
   readonly #parts = new Map<ObjectKey, IngressPart>();
   readonly #byService = new Dependents<ObjectKey, ObjectKey>();
   readonly #bySecret = new Dependents<ObjectKey, ObjectKey>();
 
-  constructor(options: TranslateOptions, ledger: ProblemLedger) {
+  constructor(options: TranslateOptions, ledger: ProblemLedger, certificates: SecretCertificates) {
     this.#options = options;
     this.#ledger = ledger;
+    this.#certificates = certificates;
   }
 
   update(snapshot: Snapshot, changes: SnapshotChanges): PartChange[] {
@@ -35,6 +38,7 @@ export class IngressStage {
       const after = this.#translate(key, snapshot, before);
       if (before !== null) this.#forget(key, before);
       if (after !== null) this.#remember(key, after);
+      if (before !== null) this.#releaseSecrets(before);
       if (before !== null || after !== null) changed.push({ key, before, after });
     }
     return changed;
@@ -61,7 +65,10 @@ export class IngressStage {
     }
     const owner = ownership(ingress, snapshot.ingressClasses, this.#options);
     this.#owners.set(key, owner);
-    const part = owner === 'ours' ? translateIngress(ingress, snapshot, this.#options, previous) : null;
+    const part =
+      owner === 'ours'
+        ? translateIngress(ingress, snapshot, this.#options, this.#certificates, previous)
+        : null;
     this.#ledger.set(`ingress ${key}`, part?.problems ?? ownershipProblems(ingress, owner, this.#options));
     return part;
   }
@@ -70,6 +77,13 @@ export class IngressStage {
     this.#parts.set(key, part);
     this.#byService.add(key, part.services);
     this.#bySecret.add(key, part.secrets);
+  }
+
+  #releaseSecrets({ secrets }: IngressPart): void {
+    for (const secret of secrets) {
+      const isDefault = secret === this.#options.defaultCertificate;
+      if (!isDefault && this.#bySecret.of(secret).size === 0) this.#certificates.forget(secret);
+    }
   }
 
   #forget(key: ObjectKey, part: IngressPart): void {

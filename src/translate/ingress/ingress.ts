@@ -1,5 +1,6 @@
 /** One Ingress, by itself: which hosts and paths it claims, which upstreams it needs, what is wrong with it. */
 import { normalizeRulePath } from '../../dataplane/route/path.ts';
+import type { Certificate } from '../../model/certificate.ts';
 import {
   exactPath,
   type Hostname,
@@ -18,12 +19,15 @@ import type { TranslateOptions } from '../options.ts';
 import { type ProblemText, problemOf } from '../problem-of.ts';
 import { isSameData } from '../same-data.ts';
 import type { UpstreamSpec } from '../services/upstream.ts';
-import { checkTlsSecrets } from '../tls/secrets.ts';
+import { claimTls } from '../tls/claims.ts';
+import type { SecretCertificates } from '../tls/secret-certificates.ts';
 import { type ResolvedBackend, resolveBackend } from './backend.ts';
 
 export interface IngressPart {
   readonly ingress: Ingress;
   readonly claims: ReadonlyMap<Hostname, HostClaim>;
+  /** The certificates of each host that is to be served with TLS; none means the default one. */
+  readonly tls: ReadonlyMap<Hostname, readonly Certificate[]>;
   readonly upstreams: ReadonlyMap<UpstreamKey, UpstreamSpec>;
   readonly problems: readonly Problem[];
   /** What was looked up, found or not: when one of these changes, the part is to be made anew. */
@@ -42,6 +46,7 @@ export function translateIngress(
   ingress: Ingress,
   snapshot: Pick<Snapshot, 'services' | 'secrets'>,
   options: TranslateOptions,
+  certificates: SecretCertificates,
   previous: IngressPart | null,
 ): IngressPart {
   const draft = new Draft(ingress, snapshot, options, previous);
@@ -53,7 +58,7 @@ export function translateIngress(
       draft.claimPath(host, path, `spec.rules[${index}].http.paths[${at}]`);
     }
   }
-  return draft.finish();
+  return draft.finish(certificates);
 }
 
 class Draft {
@@ -120,11 +125,12 @@ class Draft {
     }
   }
 
-  finish(): IngressPart {
-    const tls = checkTlsSecrets(this.#ingress, this.#snapshot.secrets);
+  finish(certificates: SecretCertificates): IngressPart {
+    const tls = claimTls(this.#ingress, this.#snapshot.secrets, certificates, this.#options.now());
     return {
       ingress: this.#ingress,
       claims: this.#claims,
+      tls: tls.claims,
       upstreams: this.#upstreams,
       problems: [...this.#problems, ...tls.problems],
       services: this.#services,

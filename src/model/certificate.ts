@@ -1,0 +1,41 @@
+/** Certificates as part of the routing table. */
+import type { Hostname } from './keys.ts';
+import type { SecretBytes } from './snapshot.ts';
+
+declare const brand: unique symbol;
+/** SHA-256 of the chain in hexadecimal. */
+export type CertificateId = string & { readonly [brand]: 'CertificateId' };
+
+/** A chain that fits its key; found good when it was read, so that no handshake has to find it broken. */
+export interface Certificate {
+  readonly id: CertificateId;
+  /** A host may have one certificate of each: clients take the one they can use. */
+  readonly keyType: 'rsa' | 'ec' | 'ed25519';
+  /** PEM, the leaf first. Public, but no dump should be full of it. */
+  readonly chain: SecretBytes;
+  /** PEM, PKCS #8. */
+  readonly privateKey: SecretBytes;
+  /** DNS names it is for. */
+  readonly names: readonly string[];
+  /** Milliseconds since the epoch. */
+  readonly notBefore: number;
+  readonly notAfter: number;
+}
+
+/**
+ * A host that is served with TLS: exact, `*.` wildcard (one label), or '' for every name that has no entry and
+ * for clients that name none. Without certificates of its own it has those of ''.
+ */
+export interface TlsHost {
+  readonly host: Hostname;
+  readonly certificates: readonly CertificateId[];
+}
+
+/** The part of the routing table that handshakes read. */
+export interface TlsTable {
+  readonly tlsHosts: ReadonlyMap<Hostname, TlsHost>;
+  /** Those that `tlsHosts` name. */
+  readonly certificates: ReadonlyMap<CertificateId, Certificate>;
+}
+
+export const EMPTY_TLS_TABLE: TlsTable = { tlsHosts: new Map(), certificates: new Map() };

@@ -1,0 +1,125 @@
+/** What one Ingress says about TLS: which hosts, with which certificates. */
+import type { Certificate } from '../../model/certificate.ts';
+import { type Hostname, hostname, type ObjectKey, objectKey } from '../../model/keys.ts';
+import type { Problem } from '../../model/problem.ts';
+import type { Ingress, Secret } from '../../model/snapshot.ts';
+import { type ProblemText, problemOf } from '../problem-of.ts';
+import { covers } from './certificate.ts';
+import type { SecretCertificate, SecretCertificates } from './secret-certificates.ts';
+
+export interface TlsClaims {
+  /** By host; an empty list is a host that is served with the default certificate. */
+  readonly claims: ReadonlyMap<Hostname, readonly Certificate[]>;
+  readonly problems: readonly Problem[];
+  /** The Secrets that were looked up, found or not. */
+  readonly secrets: ReadonlySet<ObjectKey>;
+}
+
+/** An entry of `spec.tls`. */
+interface Entry {
+  readonly index: number;
+  readonly hosts: readonly Hostname[];
+  readonly secretName: string | null;
+  readonly certificate: Certificate | null;
+}
+
+/**
+ * As ingress-nginx does it: an Ingress with `spec.tls` serves all its hosts with TLS; a host has the certificates
+ * of the entries that list it, else of those whose certificates are for it, else the default one. `now` in ms.
+ */
+export function claimTls(
+  ingress: Ingress,
+  secrets: ReadonlyMap<ObjectKey, Secret>,
+  certificates: SecretCertificates,
+  now: number,
+): TlsClaims {
+  const used = new Set<ObjectKey>();
+  const texts: ProblemText[] = [];
+  const entries = ingress.tls.map(({ hosts, secretName }, index): Entry => {
+    const listed = hosts.map(hostname);
+    if (secretName === null) return { index, hosts: listed, secretName, certificate: null };
+    const key = objectKey(ingress.meta.namespace, secretName);
+    used.add(key);
+    const found = certificates.of(key, secrets.get(key));
+    texts.push(...secretProblems(found, key, secrets.has(key), `spec.tls[${index}].secretName`, now));
+    return { index, hosts: listed, secretName, certificate: found.certificate };
+  });
+  const claims = new Map<Hostname, readonly Certificate[]>();
+  for (const host of hostsOf(ingress, entries)) claims.set(host, certificatesFor(host, entries, texts));
+  const problems = texts.map((text) => problemOf(ingress, text));
+  return { claims, problems, secrets: used };
+}
+
+function hostsOf(ingress: Ingress, entries: readonly Entry[]): ReadonlySet<Hostname> {
+  if (entries.length === 0) return new Set();
+  const hosts = new Set(entries.flatMap((entry) => entry.hosts));
+  for (const rule of ingress.rules) hosts.add(hostname(rule.host));
+  hosts.delete('' as Hostname);
+  return hosts;
+}
+
+function certificatesFor(host: Hostname, entries: readonly Entry[], texts: ProblemText[]): Certificate[] {
+  const listing = entries.filter((entry) => entry.hosts.includes(host));
+  const chosen: Certificate[] = [];
+  for (const { index, hosts, certificate, secretName } of listing.length > 0 ? listing : entries) {
+    if (certificate === null) continue;
+    if (covers(certificate, host)) chosen.push(certificate);
+    else if (listing.length > 0)
+      texts.push(
+        notCovered(host, certificate, secretName!, `spec.tls[${index}].hosts[${hosts.indexOf(host)}]`),
+      );
+  }
+  return onePerKeyType(chosen);
+}
+
+/** A handshake can choose between RSA and ECDSA, not between two of the same kind: the first is taken. */
+export function onePerKeyType(certificates: readonly Certificate[]): Certificate[] {
+  return certificates.filter(
+    ({ keyType }, at) => certificates.findIndex((each) => each.keyType === keyType) === at,
+  );
+}
+
+function notCovered(
+  host: Hostname,
+  certificate: Certificate,
+  secretName: string,
+  field: string,
+): ProblemText {
+  const names = certificate.names.slice(0, 5).join(', ') || 'no name at all';
+  return {
+    severity: 'warning',
+    reason: 'HostNotCovered',
+    field,
+    message: `the certificate in Secret "${secretName}" is for ${names}, not for "${host}"; that host is served with the default certificate`,
+  };
+}
+
+/** What is to be said about a Secret and its certificate, whoever names it in `field`. */
+export function secretProblems(
+  { certificate, fault }: SecretCertificate,
+  key: ObjectKey,
+  exists: boolean,
+  field: string,
+  now: number,
+): ProblemText[] {
+  const texts: ProblemText[] = [];
+  if (fault !== null) {
+    const now =
+      certificate === null ? 'the default certificate is used' : 'the last good certificate is still used';
+    const reason = exists ? 'InvalidSecret' : 'SecretNotFound';
+    texts.push({ severity: 'error', reason, field, message: `${fault}; ${now} until that is mended` });
+  }
+  if (certificate !== null && certificate.notAfter < now) {
+    const message = `the certificate in Secret ${key} expired at ${dateOf(certificate.notAfter)}; it is served all the same, and clients will refuse it`;
+    texts.push({ severity: 'warning', reason: 'CertificateExpired', field, message });
+  }
+  if (certificate !== null && certificate.notBefore > now) {
+    const message = `the certificate in Secret ${key} is not valid before ${dateOf(certificate.notBefore)}; it is served all the same, and clients will refuse it until then`;
+    texts.push({ severity: 'warning', reason: 'CertificateNotYetValid', field, message });
+  }
+  return texts;
+}
+
+function dateOf(ms: number): string {
+  return `${new Date(ms).toISOString().slice(0, 19)}Z`;
+}
