@@ -75,7 +75,7 @@ function objectsOf(snapshot: Snapshot, kind: Kind): ReadonlyMap<ObjectKey, AnyOb
 }
 
 function unlessSame(before: readonly Problem[], now: readonly Problem[] | undefined): readonly Problem[] {
-  if (now === undefined) return before;
+  if (now === undefined || now === before) return before;
   const same =
     before.length === now.length && before.every((problem, index) => isSameProblem(problem, now[index]!));
   return same ? before : now;

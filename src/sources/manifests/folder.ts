@@ -12,6 +12,9 @@ export type Finding =
   | { readonly kind: 'unwatched-folder'; readonly message: string };
 export type Findings = ReadonlyMap<string, Finding>;
 
+/** What is known of a change: `moved` came or went in one step, `written` may be half done. */
+export type Hint = 'moved' | 'written';
+
 interface Directory {
   readonly path: string;
   /** Device and inode: tells a folder from another that took its name. */
@@ -26,6 +29,8 @@ interface Directory {
 /** One look: which paths somebody asked for, what is to be read, and what was found. */
 interface Look {
   readonly wanted: ReadonlySet<string>;
+  /** Whether listing a folder leads on to what is known in it already. */
+  readonly deep: boolean;
   readonly candidates: string[];
   readonly findings: Map<string, Finding>;
 }
@@ -34,6 +39,7 @@ const MANIFEST = /\.(?:ya?ml|json)$/;
 /** Deeper trees are a mistake. */
 const MAX_DEPTH = 32;
 const READERS = 32;
+const NONE: ReadonlySet<string> = new Set();
 
 /**
  * The manifest files below some roots (folders or single files): finds and reads them, and tells through `onHint`
@@ -42,13 +48,15 @@ const READERS = 32;
  */
 export class Folder {
   readonly #roots: readonly string[];
-  readonly #onHint: ((path: string) => void) | null;
+  readonly #onHint: ((path: string, hint: Hint) => void) | null;
   readonly #directories = new Map<string, Directory>();
   /** The files that are there, with what tells whether they changed since they were read. */
   readonly #signatures = new Map<string, string>();
+  /** What {@link lookAgain} has not come to yet. */
+  #unchecked: string[] = [];
 
   /** Without `onHint` nothing is watched. */
-  constructor(roots: readonly string[], onHint: ((path: string) => void) | null) {
+  constructor(roots: readonly string[], onHint: ((path: string, hint: Hint) => void) | null) {
     this.#roots = roots;
     this.#onHint = onHint;
   }
@@ -59,7 +67,7 @@ export class Folder {
       try {
         const { dev, ino } = await stat(path, { bigint: true });
         const known = this.#directories.get(path);
-        if (known && known.identity !== `${dev}:${ino}`) this.#onHint?.(path);
+        if (known && known.identity !== `${dev}:${ino}`) this.#onHint?.(path, 'moved');
       } catch (error) {
         return { path, message: reasonOf(error) };
       }
@@ -68,8 +76,18 @@ export class Folder {
   }
 
   /** Looks at everything; reads the files that are new or changed, and those of `wanted`. */
-  lookAtAll(wanted: ReadonlySet<string> = new Set()): Promise<Findings> {
-    return this.#lookAt(this.#roots, wanted);
+  lookAtAll(wanted: ReadonlySet<string> = NONE): Promise<Findings> {
+    return this.#lookAt(this.#roots, { wanted, deep: true, candidates: [], findings: new Map() });
+  }
+
+  /** Looks at one of `turns` parts of all that is known, the next part with each call: finds what came without a hint. */
+  lookAgain(turns: number): Promise<Findings> {
+    const known = [...this.#directories.keys(), ...this.#signatures.keys()];
+    if (this.#unchecked.length === 0) this.#unchecked = [...new Set([...this.#roots, ...known])];
+    const part = this.#unchecked.splice(-Math.ceil(known.length / turns));
+    const files = part.filter((path) => this.#signatures.has(path));
+    const others = part.filter((path) => !this.#signatures.has(path));
+    return this.#lookAt(others, { wanted: NONE, deep: false, candidates: files, findings: new Map() });
   }
 
   /**
@@ -77,7 +95,8 @@ export class Folder {
    * links too, for one of the paths may be what they lead to.
    */
   lookAt(paths: ReadonlySet<string>): Promise<Findings> {
-    return this.#lookAt([...paths, ...this.#links()], paths);
+    const look: Look = { wanted: paths, deep: true, candidates: [], findings: new Map() };
+    return this.#lookAt([...paths, ...this.#links()], look);
   }
 
   /** Ends all watching. The next look at the roots begins anew, and reports what went away in between. */
@@ -88,8 +107,7 @@ export class Folder {
     }
   }
 
-  async #lookAt(paths: Iterable<string>, wanted: ReadonlySet<string>): Promise<Findings> {
-    const look: Look = { wanted, candidates: [], findings: new Map() };
+  async #lookAt(paths: Iterable<string>, look: Look): Promise<Findings> {
     for (const path of paths) await this.#examine(path, look);
     const queue = look.candidates.values();
     await Promise.all(Array.from({ length: READERS }, () => this.#read(queue, look)));
@@ -173,20 +191,22 @@ export class Folder {
       links: new Set(),
     };
     const directory: Directory = { path, identity, watcher, files, directories, links };
-    watcher?.on('change', (_, name) => this.#onEvent(directory, name?.toString() ?? null));
-    watcher?.on('error', () => this.#onHint?.(path));
+    watcher?.on('change', (event, name) => {
+      this.#onEvent(directory, name?.toString() ?? null, event === 'rename' ? 'moved' : 'written');
+    });
+    watcher?.on('error', () => this.#onHint?.(path, 'moved'));
     this.#directories.set(path, directory);
     return directory;
   }
 
-  #onEvent({ path, links }: Directory, name: string | null): void {
+  #onEvent({ path, links }: Directory, name: string | null, kind: Hint): void {
     const hint = this.#onHint;
     if (hint === null) return;
     // Without a name events were lost; with the folder's own one, it was itself moved or removed.
-    if (name === null || name === basename(path)) hint(path);
+    if (name === null || name === basename(path)) hint(path, kind);
     if (name === null) return;
-    if (!name.startsWith('.')) hint(join(path, name));
-    else for (const link of links) hint(join(path, link));
+    if (!name.startsWith('.')) hint(join(path, name), kind);
+    else for (const link of links) hint(join(path, link), kind);
   }
 
   async #list(directory: Directory, look: Look): Promise<void> {
@@ -197,6 +217,7 @@ export class Folder {
         if (entry.name.startsWith('.')) continue;
         names.add(entry.name);
         const child = join(path, entry.name);
+        if (!look.deep && (this.#signatures.has(child) || this.#directories.has(child))) continue;
         if (entry.isFile() && !directories.has(entry.name)) {
           if (!MANIFEST.test(entry.name)) continue;
           files.add(entry.name);

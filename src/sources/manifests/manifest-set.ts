@@ -16,6 +16,8 @@ export class ManifestSet {
   /** What the last {@link takeChanges} said about each object. */
   readonly #inUse = new Map<string, readonly AnyObject[]>();
   readonly #touched = new Set<string>();
+  /** Null when they are to be collected anew. */
+  #problems: readonly Problem[] | null = [];
 
   get(path: string): ManifestFile | undefined {
     return this.#files.get(path);
@@ -25,6 +27,7 @@ export class ManifestSet {
   put(file: ManifestFile): void {
     const before = this.#files.get(file.path);
     this.#files.set(file.path, file);
+    this.#noteProblems(before, file);
     if (file.problems.length > 0) this.#withProblems.add(file.path);
     else this.#withProblems.delete(file.path);
     for (const id of before?.objects.keys() ?? []) if (!file.objects.has(id)) this.#forget(id, file.path);
@@ -38,6 +41,7 @@ export class ManifestSet {
     const before = this.#files.get(path);
     if (before === undefined) return;
     this.#files.delete(path);
+    this.#noteProblems(before, undefined);
     this.#withProblems.delete(path);
     for (const id of before.objects.keys()) this.#forget(id, path);
   }
@@ -55,10 +59,11 @@ export class ManifestSet {
       else this.#inUse.delete(id);
     }
     this.#touched.clear();
+    this.#problems ??= this.#collectProblems();
     return {
       put,
       removed: removed.map(({ kind, meta }) => ({ kind, key: meta.key })),
-      problems: this.#problems(),
+      problems: this.#problems,
     };
   }
 
@@ -67,7 +72,13 @@ export class ManifestSet {
     return path === undefined ? undefined : this.#files.get(path)?.objects.get(id);
   }
 
-  #problems(): Problem[] {
+  /** Thousands of problems are not collected for each change that has nothing to do with them. */
+  #noteProblems(before: ManifestFile | undefined, after: ManifestFile | undefined): void {
+    const own = (before?.problems.length ?? 0) + (after?.problems.length ?? 0);
+    if (own > 0 || this.#contested.size > 0) this.#problems = null;
+  }
+
+  #collectProblems(): Problem[] {
     const problems = [...this.#withProblems].flatMap((path) => this.#files.get(path)?.problems ?? []);
     for (const id of this.#contested) {
       const first = this.#winner(id);
@@ -82,7 +93,9 @@ export class ManifestSet {
   #add(id: string, path: string): void {
     const paths = [...(this.#definedIn.get(id) ?? []), path].sort();
     this.#definedIn.set(id, paths);
-    if (paths.length > 1) this.#contested.add(id);
+    if (paths.length < 2) return;
+    this.#contested.add(id);
+    this.#problems = null;
   }
 
   #forget(id: string, path: string): void {

@@ -8,7 +8,7 @@ import { NameResolver } from '../names/resolver.ts';
 import type { Source } from '../source.ts';
 import { nextSnapshot } from '../store.ts';
 import { Debounce } from './debounce.ts';
-import { type Finding, type Findings, Folder } from './folder.ts';
+import { type Finding, type Findings, Folder, type Hint } from './folder.ts';
 import { readManifest, unreadableManifest } from './manifest-file.ts';
 import { ManifestSet } from './manifest-set.ts';
 import { reasonOf } from './text-file.ts';
@@ -19,15 +19,16 @@ export interface ManifestsOptions {
   readonly dnsServers: readonly string[];
 }
 
-/** A change is taken over when the folder was quiet for this long … */
-const SETTLE_MS = 10;
+/** A change is taken over when the folder was quiet for this long: a file that is written may be half written, … */
+const SETTLE_MS: Readonly<Record<Hint, number>> = { moved: 2, written: 10 };
 /** … or this long after its first notice, in a folder that is never quiet. */
 const MAX_WAIT_MS = 100;
 /** A file that is suddenly empty is usually one between an editor's truncate and write. */
 const EMPTY_GRACE_MS = 100;
 /** inotify says nothing about a folder that is mounted over, and may lose notices. */
 const RESCAN_MS = 30_000;
-const ROOT_CHECK_MS = 1000;
+/** How often some of the files are looked at again: so few that a change need not wait. */
+const RESCAN_TURN_MS = 250;
 
 /** A folder that is watched; {@link Source.start} rejects when it is not there. */
 export function manifestsSource({ directory, dnsServers }: ManifestsOptions): Source {
@@ -58,12 +59,12 @@ class ManifestsSource implements Source {
   readonly #folder: Folder;
   readonly #files = new ManifestSet();
   readonly #names: NameResolver;
-  readonly #settled = new Debounce(SETTLE_MS, MAX_WAIT_MS, () => this.#update());
+  readonly #settled = new Debounce(MAX_WAIT_MS, () => this.#update());
   readonly #timers = new Set<NodeJS.Timeout>();
   /** Files that were found empty, and until when that is not believed. */
   readonly #emptied = new Map<string, number>();
   #hints = new Set<string>();
-  #rescan = true;
+  #known = false;
   #rootMissing = false;
   #running: Promise<void> | null = null;
   #closed = false;
@@ -72,8 +73,8 @@ class ManifestsSource implements Source {
 
   constructor(directory: string, lookup: Lookup) {
     this.#root = directory;
-    this.#folder = new Folder([directory], (path) => this.#hint(path));
-    this.#names = new NameResolver(lookup, () => this.#settled.hint());
+    this.#folder = new Folder([directory], (path, hint) => this.#hint(path, hint));
+    this.#names = new NameResolver(lookup, () => this.#settle('moved'));
   }
 
   async start(onSnapshot: (snapshot: Snapshot) => void): Promise<void> {
@@ -84,8 +85,7 @@ class ManifestsSource implements Source {
     if (this.#closed) return;
     // An empty folder changes nothing, but the first snapshot is promised.
     if (this.#snapshot === EMPTY_SNAPSHOT) this.#publish({ ...EMPTY_SNAPSHOT, version: 1 });
-    this.#timers.add(setInterval(() => this.#checkRoot(), ROOT_CHECK_MS));
-    this.#timers.add(setInterval(() => this.#askForRescan(), RESCAN_MS));
+    this.#timers.add(setInterval(() => this.#rescan(), RESCAN_TURN_MS));
   }
 
   resolveNames(names: ReadonlySet<string>): void {
@@ -101,38 +101,40 @@ class ManifestsSource implements Source {
     this.#folder.unwatch();
   }
 
-  #hint(path: string): void {
+  #hint(path: string, hint: Hint): void {
     if (this.#closed) return;
     this.#hints.add(path);
-    this.#settled.hint();
+    this.#settle(hint);
   }
 
-  #askForRescan(): void {
-    this.#rescan = true;
-    this.#settled.hint();
+  #settle(hint: Hint): void {
+    this.#settled.hint(SETTLE_MS[hint]);
   }
 
-  #checkRoot(): void {
-    void this.#folder.missingRoot().then((missing) => {
-      if (!this.#closed && (missing !== null) !== this.#rootMissing) this.#settled.hint();
-    });
+  /** Comes to every file within RESCAN_MS; sees at once when the whole folder goes or is back. */
+  #rescan(): void {
+    if (this.#closed || this.#running !== null) return;
+    this.#run(() =>
+      this.#rootMissing ? this.#lookAtHints() : this.#folder.lookAgain(RESCAN_MS / RESCAN_TURN_MS),
+    );
   }
 
   /** Starts an update, or leaves it to the one that runs to be followed by another. */
   #update(): void {
     if (this.#closed) return;
-    if (this.#running !== null) {
-      this.#settled.hint();
-      return;
-    }
-    this.#running = this.#look().finally(() => {
-      this.#running = null;
-    });
+    if (this.#running !== null) this.#settle('moved');
+    else this.#run(() => this.#lookAtHints());
   }
 
-  async #look(): Promise<void> {
-    const hints = this.#hints;
-    this.#hints = new Set();
+  #run(look: () => Promise<Findings>): void {
+    this.#running = this.#unlessMissing(look)
+      .then((findings) => this.#take(findings))
+      .finally(() => {
+        this.#running = null;
+      });
+  }
+
+  async #unlessMissing(look: () => Promise<Findings>): Promise<Findings> {
     const missing = await this.#folder.missingRoot();
     if (missing) {
       // What is known of the files stays: a folder that is unmounted or moved away is hardly meant as "serve nothing".
@@ -144,23 +146,29 @@ class ManifestsSource implements Source {
         `is not there any more: ${missing.message}; ${STAYS}`,
       );
       this.#files.put({ path: missing.path, objects: new Map(), problems: [problem] });
-    } else {
-      const all = this.#rescan || this.#rootMissing;
-      this.#rescan = false;
-      this.#rootMissing = false;
-      this.#takeAll(await (all ? this.#folder.lookAtAll(hints) : this.#folder.lookAt(hints)));
+      return new Map();
+    }
+    return look();
+  }
+
+  /** Looks at everything when the folder is not known (any more). */
+  #lookAtHints(): Promise<Findings> {
+    const hints = this.#hints;
+    this.#hints = new Set();
+    const all = !this.#known || this.#rootMissing;
+    this.#known = true;
+    this.#rootMissing = false;
+    return all ? this.#folder.lookAtAll(hints) : this.#folder.lookAt(hints);
+  }
+
+  #take(findings: Findings): void {
+    for (const [path, finding] of findings) {
+      if (!this.#isInGrace(path, finding)) take(this.#files, path, finding);
     }
     if (this.#closed) return;
     const changes = { ...this.#files.takeChanges(), resolvedNames: this.#names.results };
     const next = nextSnapshot(this.#snapshot, changes);
     if (next !== this.#snapshot) this.#publish(next);
-  }
-
-  #takeAll(findings: Findings): void {
-    for (const [path, finding] of findings) {
-      if (this.#isInGrace(path, finding)) continue;
-      take(this.#files, path, finding);
-    }
   }
 
   /** True for a file that just became empty: it is looked at once more before that is believed. */
@@ -176,7 +184,7 @@ class ManifestsSource implements Source {
     this.#emptied.set(path, now + EMPTY_GRACE_MS);
     const timer = setTimeout(() => {
       this.#timers.delete(timer);
-      this.#hint(path);
+      this.#hint(path, 'moved');
     }, EMPTY_GRACE_MS + 1);
     this.#timers.add(timer);
     return true;
