@@ -2,16 +2,24 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { AccessLog } from './access-log.ts';
 import type { DataplaneConfig } from './config.ts';
+import type { ClientConnection, ClientListener } from './exchange/client-listener.ts';
 import type { Dataplane } from './exchange/dataplane.ts';
 import { compileRoute, type LiveRoute } from './exchange/live-route.ts';
 import { TrustedProxies } from './exchange/peer.ts';
-import { type Http1Listener, Http1ServerConnection } from './http1/server.ts';
+import { Http1ServerConnection } from './http1/server.ts';
+import { CleartextSniffer } from './http2/cleartext.ts';
+import { Http2ServerConnection, type Http2Shared } from './http2/connection.ts';
+import { RequestFields } from './http2/request-fields.ts';
+import { ResponseBlocks } from './http2/response-blocks.ts';
 import type { BoundAddress, FromWorker, ToWorker } from './messages.ts';
 import { LiveTable } from './route/table.ts';
 import { Stats } from './stats.ts';
 import { TimerWheel } from './timers.ts';
+import { TlsHandshake, type TlsListener } from './tls/handshake.ts';
+import { LiveTls } from './tls/live-tls.ts';
 import { netTransport } from './transport/net.ts';
-import type { Listener } from './transport/stream.ts';
+import { netTls } from './transport/net-tls.ts';
+import type { ByteStream, Listener, StreamOwner } from './transport/stream.ts';
 import { Upstreams } from './upstream/upstreams.ts';
 
 const LOG_FLUSH_MS = 1000;
@@ -34,6 +42,9 @@ const table = new LiveTable<LiveRoute>({
   setUpstream: (upstream) => upstreams.set(upstream),
   removeUpstream: (key) => upstreams.remove(key),
 });
+const tls = new LiveTls(config.tls, (certificate, reason) =>
+  post({ kind: 'event', level: 'error', event: 'certificate-unusable', fields: { certificate, reason } }),
+);
 const dataplane: Dataplane = {
   config,
   transport: netTransport(fault),
@@ -50,7 +61,15 @@ const dataplane: Dataplane = {
   draining: false,
 };
 
-const connections = new Set<Http1ServerConnection>();
+const http2: Http2Shared = {
+  fields: new RequestFields(config.limits),
+  blocks: new ResponseBlocks(config.serverName),
+};
+
+const connections = new Set<ClientConnection>();
+/** Connections that are not through their TLS handshake, and those of them that OpenSSL works on. */
+const waiting = new Set<TlsHandshake>();
+const running = new Set<TlsHandshake>();
 const listeners: Listener[] = [];
 
 /** An error of ours: the connection it happened on was reset, the others go on. */
@@ -63,29 +82,26 @@ function fault(error: unknown): void {
 async function listen(): Promise<void> {
   const bound: BoundAddress[] = [];
   for (const { name, scheme, address, port: wanted } of config.listeners) {
-    const shared: {
-      dataplane: Dataplane;
-      scheme: 'http';
-      port: number;
-      connections: Set<Http1ServerConnection>;
-    } = {
+    const shared: { -readonly [K in keyof ClientListener]: ClientListener[K] } = {
       dataplane,
       scheme,
       port: wanted,
       connections,
     };
+    const accept = scheme === 'https' ? acceptTls(shared) : acceptCleartext(shared);
     try {
       const listener = await dataplane.transport.listen(address, wanted, (stream) => {
         stats.counters.connections_total++;
-        const connection = new Http1ServerConnection(shared as Http1Listener, stream);
-        if (connections.size > config.limits.connections) {
+        const owner = accept(stream);
+        if (connections.size + waiting.size > config.limits.connections) {
           stats.counters['limit_hits_total:connections']++;
           stats.counters.connections_refused_total++;
           stream.destroy();
         }
-        return connection;
+        return owner;
       });
-      shared.port = listener.port;
+      // Behind a mapping of ports nobody knows ours; those who ask over TLS came to 443.
+      shared.port = scheme === 'https' ? 443 : listener.port;
       listeners.push(listener);
       bound.push({ listener: name, address: listener.address, port: listener.port });
     } catch (error) {
@@ -97,9 +113,44 @@ async function listen(): Promise<void> {
   post({ kind: 'listening', addresses: bound });
 }
 
+type Accept<S extends ByteStream = ByteStream> = (stream: S) => StreamOwner;
+
+function acceptHttp1(listener: ClientListener): Accept {
+  return (stream) => new Http1ServerConnection(listener, stream);
+}
+
+function acceptHttp2(listener: ClientListener): Accept {
+  return (stream) => new Http2ServerConnection(listener, http2, stream);
+}
+
+function acceptCleartext(listener: ClientListener): Accept {
+  const http1 = acceptHttp1(listener);
+  if (!config.http2Cleartext) return http1;
+  const http2 = acceptHttp2(listener);
+  return (stream) => new CleartextSniffer(listener, stream, http1, http2);
+}
+
+/** What follows the handshake is decided here and nowhere else: the protocol that ALPN agreed on. */
+function acceptTls(listener: ClientListener): Accept {
+  const http1 = acceptHttp1(listener);
+  const byProtocol = new Map<string, Accept>([['http/1.1', http1]]);
+  const shared: TlsListener = {
+    dataplane,
+    server: netTls,
+    tls,
+    protocols: [...byProtocol.keys()],
+    waiting,
+    running,
+    // Clients without ALPN speak HTTP/1.
+    accept: (stream) => (byProtocol.get(stream.protocol) ?? http1)(stream),
+  };
+  return (stream) => new TlsHandshake(shared, stream);
+}
+
 async function commit(generation: number): Promise<void> {
   const began = performance.now();
   table.commit(generation);
+  tls.commit();
   upstreams.sweep();
   const pauseMs = performance.now() - began;
   // Nobody is let in before there is a table: a replaced worker would answer 404.
@@ -110,7 +161,7 @@ async function commit(generation: number): Promise<void> {
 function report(id: number): void {
   const pool = upstreams.connections();
   const gauges = {
-    connections: connections.size,
+    connections: connections.size + waiting.size,
     requests: dataplane.active,
     tunnels: dataplane.tunnels,
     upstream_connections: pool.open,
@@ -130,9 +181,10 @@ function report(id: number): void {
 async function drain(): Promise<void> {
   dataplane.draining = true;
   for (const connection of connections) connection.drain();
+  for (const handshake of waiting) handshake.drain();
   await Promise.all(listeners.map((listener) => listener.close()));
   const timer = setInterval(() => {
-    if (connections.size > 0) return;
+    if (connections.size + waiting.size > 0) return;
     clearInterval(timer);
     dataplane.accessLog.flush();
     post({ kind: 'drained' });
@@ -144,6 +196,11 @@ port.on('message', (message: ToWorker) => {
     case 'stage':
       table.stage(message.chunk);
       return post({ kind: 'staged' });
+    case 'stage-tls':
+      tls.stage(message.patch);
+      return post({ kind: 'staged' });
+    case 'ticket-keys':
+      return tls.setTicketKeys(message.keys.map((key) => Buffer.from(key, 'base64')));
     case 'commit':
       void commit(message.generation);
       return;

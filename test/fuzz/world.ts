@@ -11,11 +11,12 @@ import {
   type Limits,
   type Timeouts,
 } from '../../src/dataplane/config.ts';
+import type { ClientListener } from '../../src/dataplane/exchange/client-listener.ts';
 import type { Dataplane } from '../../src/dataplane/exchange/dataplane.ts';
 import { compileRoute, type LiveRoute } from '../../src/dataplane/exchange/live-route.ts';
 import { TrustedProxies } from '../../src/dataplane/exchange/peer.ts';
 import { Http1ClientConnection } from '../../src/dataplane/http1/client.ts';
-import { type Http1Listener, Http1ServerConnection } from '../../src/dataplane/http1/server.ts';
+import { Http1ServerConnection } from '../../src/dataplane/http1/server.ts';
 import type { LiveTable } from '../../src/dataplane/route/table.ts';
 import { Stats } from '../../src/dataplane/stats.ts';
 import { type Timed, TimerWheel } from '../../src/dataplane/timers.ts';
@@ -62,7 +63,7 @@ export class World {
   onBackend: (peer: MemoryPeer) => void = () => {};
   readonly #endpoints = new Set<Endpoint>();
   readonly #wheel: RecordingWheel;
-  readonly #listener: Http1Listener;
+  readonly #listener: ClientListener;
   #now = 1000;
 
   constructor(options: WorldOptions = {}) {

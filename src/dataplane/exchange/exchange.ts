@@ -56,6 +56,8 @@ export class Exchange implements Waiter, Timed {
   target = '';
   pathLength = 0;
   minorVersion = 1;
+  /** The client's side is HTTP/2. */
+  http2 = false;
   /** The request's head as text: kept to look up what is rarely needed. */
   headText = '';
   userAgent = '';
@@ -134,6 +136,7 @@ export class Exchange implements Waiter, Timed {
     this.target = target;
     this.pathLength = head.pathLength;
     this.minorVersion = head.minorVersion;
+    this.http2 = head.http2;
     this.headText = head.fields.text;
     this.expectContinue = head.expectContinue;
     this.chunked = head.chunked;
@@ -554,7 +557,7 @@ export class Exchange implements Waiter, Timed {
       method: this.method,
       host: this.authority,
       path: this.pathLength < this.target.length ? this.target.slice(0, this.pathLength) : this.target,
-      protocol: this.minorVersion === 0 ? 'HTTP/1.0' : 'HTTP/1.1',
+      protocol: this.http2 ? 'HTTP/2.0' : this.minorVersion === 0 ? 'HTTP/1.0' : 'HTTP/1.1',
       status: this.status,
       bytesIn: this.receivedBytes,
       bytesOut: this.sentBytes,

@@ -11,7 +11,7 @@ import { requestId } from '../request-id.ts';
 import { believedOrigin, forwardedLine, type Peer, type TrustedProxies } from './peer.ts';
 
 const PSEUDONYM = 'tidegate';
-const VIA_LINE = [`Via: 1.0 ${PSEUDONYM}\r\n`, `Via: 1.1 ${PSEUDONYM}\r\n`] as const;
+const VIA_LINE = ['1.0', '1.1', '2.0'].map((version) => `Via: ${version} ${PSEUDONYM}\r\n`);
 /** Passing through ourselves more often than this is a loop. */
 const MOST_VISITS = 8;
 
@@ -60,8 +60,8 @@ export function forwardedHead(
   const via = fields.indexOf(VIA) < 0 ? '' : fields.joined(VIA);
   out +=
     via === ''
-      ? VIA_LINE[head.minorVersion === 0 ? 0 : 1]
-      : `Via: ${via}, 1.${head.minorVersion} ${PSEUDONYM}\r\n`;
+      ? VIA_LINE[head.http2 ? 2 : head.minorVersion === 0 ? 0 : 1]
+      : `Via: ${via}, ${head.http2 ? '2.0' : `1.${head.minorVersion}`} ${PSEUDONYM}\r\n`;
   if (head.chunked) out += 'Transfer-Encoding: chunked\r\n';
   else if (head.contentLength >= 0) out += `Content-Length: ${head.contentLength}\r\n`;
   if (head.expectContinue && head.hasBody()) out += 'Expect: 100-continue\r\n';

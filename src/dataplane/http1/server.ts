@@ -2,7 +2,7 @@
  * One HTTP/1.x client connection: reads requests one after the other, hands each to an exchange, writes its
  * response, and decides whether the connection may live on. Hot path.
  */
-import type { Dataplane } from '../exchange/dataplane.ts';
+import type { ClientConnection, ClientListener } from '../exchange/client-listener.ts';
 import { Exchange } from '../exchange/exchange.ts';
 import type { LiveRoute } from '../exchange/live-route.ts';
 import { type OwnAnswer, ownAnswer } from '../exchange/own-answer.ts';
@@ -59,16 +59,8 @@ const LINGER_MS = 2000;
 /** Filled by each request in turn: valid until the next head is parsed. */
 const requestHead = new RequestHead();
 
-/** What all connections of one listener share. */
-export interface Http1Listener {
-  readonly dataplane: Dataplane;
-  readonly scheme: 'http' | 'https';
-  readonly port: number;
-  readonly connections: Set<Http1ServerConnection>;
-}
-
-export class Http1ServerConnection implements StreamOwner, Downstream, BodySink, Timed {
-  readonly listener: Http1Listener;
+export class Http1ServerConnection implements StreamOwner, ClientConnection, Downstream, BodySink, Timed {
+  readonly listener: ClientListener;
   readonly stream: ByteStream;
   exchange: Exchange | null = null;
   peer: Peer | null = null;
@@ -106,7 +98,7 @@ export class Http1ServerConnection implements StreamOwner, Downstream, BodySink,
   wheelPrevious: Timed | null = null;
   wheelNext: Timed | null = null;
 
-  constructor(listener: Http1Listener, stream: ByteStream) {
+  constructor(listener: ClientListener, stream: ByteStream) {
     this.listener = listener;
     this.stream = stream;
     listener.connections.add(this);

@@ -15,6 +15,8 @@ export class RequestHead {
   plainPath = true;
   /** 0 or 1, of HTTP/1.x. */
   minorVersion = 1;
+  /** Came by HTTP/2, which can do what 1.1 can: `minorVersion` is 1. */
+  http2 = false;
   /** `host` or `host:port` as sent; '' only in HTTP/1.0. */
   authority = '';
   /** -1 when there is none. */

@@ -1,0 +1,116 @@
+/**
+ * Response heads as HPACK blocks. Backends repeat themselves, so the block made of a head is kept under the head's
+ * raw text, within a bound. Hot path.
+ */
+
+import type { OwnAnswer } from '../exchange/own-answer.ts';
+import { dateLine } from '../http1/write-response.ts';
+import { DATE, NOT_COPIED_IN_RESPONSE, SERVER } from '../message/field-names.ts';
+import type { ResponseHead } from '../message/response-head.ts';
+import { encodeField } from './hpack-encode.ts';
+
+/** Two generations of at most this many blocks are kept. */
+const GENERATION = 256;
+/** Longer heads are not kept. */
+const LONGEST_KEPT = 4096;
+
+let lastDateLine = '';
+let dateBlock = '';
+
+/** The `date` field, encoded once a second. */
+function date(): string {
+  const line = dateLine();
+  if (line !== lastDateLine) {
+    lastDateLine = line;
+    dateBlock = encodeField('date', line.slice(6, -2));
+  }
+  return dateBlock;
+}
+
+export class ResponseBlocks {
+  /** `Server` of responses that have none, encoded; '' for no such field. */
+  readonly #server: string;
+  #young = new Map<string, string>();
+  #old = new Map<string, string>();
+
+  /** `serverName` is '' when responses get no `Server`. */
+  constructor(serverName: string) {
+    this.#server = serverName === '' ? '' : encodeField('server', serverName);
+  }
+
+  /** The block of a forwarded response. */
+  forwarded(head: ResponseHead): string {
+    const { text } = head.fields;
+    const known = this.#young.get(text) ?? this.#old.get(text);
+    const block = known ?? this.#encode(head);
+    if (known === undefined && text.length <= LONGEST_KEPT) this.#keep(text, block);
+    return head.fields.indexOf(DATE) < 0 ? block + date() : block;
+  }
+
+  #encode(head: ResponseHead): string {
+    let block = encodeField(':status', String(head.status)) + copied(head);
+    if (head.fields.indexOf(SERVER) < 0) block += this.#server;
+    if (head.contentLength >= 0 && head.status !== 204) {
+      block += encodeField('content-length', String(head.contentLength));
+    }
+    return block;
+  }
+
+  #keep(text: string, block: string): void {
+    if (this.#young.size >= GENERATION) {
+      this.#old = this.#young;
+      this.#young = new Map();
+    }
+    this.#young.set(text, block);
+  }
+
+  /** The block of a response of our own. */
+  own(answer: OwnAnswer): string {
+    let block = encodeField(':status', String(answer.status)) + this.#server + date();
+    if (answer.contentType !== '') block += encodeField('content-type', answer.contentType);
+    return block + encodeField('content-length', String(answer.body.length)) + encodeLines(answer.fields);
+  }
+
+  /** The block of a response without content. */
+  bare(status: number): string {
+    return encodeField(':status', String(status)) + this.#server + date();
+  }
+}
+
+/** A 1xx response. */
+export function informationalBlock(head: ResponseHead): string {
+  return encodeField(':status', String(head.status)) + copied(head);
+}
+
+/** What a tunnel begins with: the 101 of HTTP/1 is a 200 here (RFC 8441 5). */
+export function tunnelBlock(head: ResponseHead): string {
+  return encodeField(':status', '200') + copied(head, SEC_WEBSOCKET_ACCEPT);
+}
+
+/** Proves the key of an HTTP/1 handshake; there is none in HTTP/2. */
+const SEC_WEBSOCKET_ACCEPT = 'sec-websocket-accept';
+
+/** The fields that are passed on. */
+function copied(head: ResponseHead, alsoNot = ''): string {
+  const { fields, listed } = head;
+  let block = '';
+  for (let i = 0; i < fields.count; i++) {
+    if (NOT_COPIED_IN_RESPONSE[fields.ids[i]!] === 1) continue;
+    const name = fields.name(i).toLowerCase();
+    if (name === alsoNot || listed?.includes(name) === true) continue;
+    block += encodeField(name, fields.value(i));
+  }
+  return block;
+}
+
+/** Whole `Name: value` lines (trailers, our own fields) as a block. */
+export function encodeLines(lines: string): string {
+  let block = '';
+  for (let at = 0; at < lines.length; ) {
+    const end = lines.indexOf('\r\n', at);
+    const colon = lines.indexOf(':', at);
+    block += encodeField(lines.slice(at, colon).toLowerCase(), lines.slice(colon + 1, end).trim());
+    at = end + 2;
+  }
+  return block;
+}
