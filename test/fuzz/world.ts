@@ -106,6 +106,8 @@ export class World {
       trusted: new TrustedProxies([]),
       refused: stats.series('', '', '', ''),
       serverLine: '',
+      hstsLine: '',
+      tlsHosts: { hasHost: () => false },
       active: 0,
       retrying: 0,
       tunnels: 0,
@@ -218,6 +220,8 @@ function policyOf({ limits, timeouts }: DataplaneConfig): RoutePolicy {
     responseTimeoutMs: timeouts.response,
     sendTimeoutMs: timeouts.upstreamSendIdle,
     retries: 1,
+    tlsRedirect: 'never',
+    keepTrailingSlash: false,
   };
 }
 

@@ -50,6 +50,5 @@ test('an authority is a host with an optional port, without user information', (
     'a\0',
   ];
   for (const text of good) assert.ok(isAuthority(text), text);
-  for (const text of bad.filter((one) => one !== '[::1]:'))
-    assert.equal(isAuthority(text), false, JSON.stringify(text));
+  for (const text of bad) assert.equal(isAuthority(text), false, JSON.stringify(text));
 });
