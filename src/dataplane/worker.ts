@@ -55,15 +55,18 @@ const dataplane: Dataplane = {
   trusted: new TrustedProxies(config.trustedProxies),
   refused: stats.series('', '', '', ''),
   serverLine: config.serverName === '' ? '' : `Server: ${config.serverName}\r\n`,
+  hstsLine: config.tls.hsts === '' ? '' : `Strict-Transport-Security: ${config.tls.hsts}\r\n`,
+  tlsHosts: tls,
   active: 0,
   retrying: 0,
   tunnels: 0,
   draining: false,
 };
 
-const http2: Http2Shared = {
-  fields: new RequestFields(config.limits),
-  blocks: new ResponseBlocks(config.serverName),
+const http2Fields = new RequestFields(config.limits);
+const http2: { readonly [S in ClientListener['scheme']]: Http2Shared } = {
+  http: { fields: http2Fields, blocks: new ResponseBlocks(config.serverName, '') },
+  https: { fields: http2Fields, blocks: new ResponseBlocks(config.serverName, config.tls.hsts) },
 };
 
 const connections = new Set<ClientConnection>();
@@ -120,7 +123,7 @@ function acceptHttp1(listener: ClientListener): Accept {
 }
 
 function acceptHttp2(listener: ClientListener): Accept {
-  return (stream) => new Http2ServerConnection(listener, http2, stream);
+  return (stream) => new Http2ServerConnection(listener, http2[listener.scheme], stream);
 }
 
 function acceptCleartext(listener: ClientListener): Accept {
@@ -133,7 +136,10 @@ function acceptCleartext(listener: ClientListener): Accept {
 /** What follows the handshake is decided here and nowhere else: the protocol that ALPN agreed on. */
 function acceptTls(listener: ClientListener): Accept {
   const http1 = acceptHttp1(listener);
-  const byProtocol = new Map<string, Accept>([['http/1.1', http1]]);
+  const byProtocol = new Map([
+    ['h2', acceptHttp2(listener)],
+    ['http/1.1', http1],
+  ]);
   const shared: TlsListener = {
     dataplane,
     server: netTls,

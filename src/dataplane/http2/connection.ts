@@ -46,6 +46,8 @@ const CLOSING = 3;
 
 const LINGER_MS = 2000;
 const DISCARD_BYTES = 65_536;
+/** Requests taken while the client reads nothing; their heads and our answers pile up. */
+const MOST_UNREAD = 200;
 /** In the PING behind the first GOAWAY: its answer shows that the client has read both. */
 const GOING_PING = 'tidegate';
 
@@ -77,6 +79,8 @@ export class Http2ServerConnection implements StreamOwner, ClientConnection, Fra
   #owed = 0;
   #tableUpdate = '';
   #emptyInARow = 0;
+  /** Requests since the client last read something. */
+  #unread = 0;
   #state = OPEN;
   #discarded = 0;
   /** What was unsent when last looked at, to tell a slow reader from a stuck one. */
@@ -281,6 +285,7 @@ export class Http2ServerConnection implements StreamOwner, ClientConnection, Fra
       counters['limit_hits_total:http2_streams']++;
       return this.#refuse(id, frame.REFUSED_STREAM);
     }
+    if (this.stream.blocked && ++this.#unread > MOST_UNREAD) return frame.ENHANCE_YOUR_CALM;
     const verdict = fields.finish(ended);
     if (verdict < FINE) return this.#refuseMalformed(id);
     if (verdict === 431) counters['limit_hits_total:request_head']++;
@@ -477,6 +482,7 @@ export class Http2ServerConnection implements StreamOwner, ClientConnection, Fra
   }
 
   onDrain(): void {
+    this.#unread = 0;
     this.flow.pump();
     this.flow.checkChoke();
     this.#rearm();

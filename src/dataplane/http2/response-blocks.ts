@@ -30,12 +30,15 @@ function date(): string {
 export class ResponseBlocks {
   /** `Server` of responses that have none, encoded; '' for no such field. */
   readonly #server: string;
+  /** `Strict-Transport-Security` of ours, encoded; '' for none. */
+  readonly #hsts: string;
   #young = new Map<string, string>();
   #old = new Map<string, string>();
 
-  /** `serverName` is '' when responses get no `Server`. */
-  constructor(serverName: string) {
+  /** `serverName` is '' when responses get no `Server`, `hsts` when they keep their own Strict-Transport-Security. */
+  constructor(serverName: string, hsts: string) {
     this.#server = serverName === '' ? '' : encodeField('server', serverName);
+    this.#hsts = hsts === '' ? '' : encodeField('strict-transport-security', hsts);
   }
 
   /** The block of a forwarded response. */
@@ -48,7 +51,8 @@ export class ResponseBlocks {
   }
 
   #encode(head: ResponseHead): string {
-    let block = encodeField(':status', String(head.status)) + copied(head);
+    const own = this.#hsts === '' ? '' : 'strict-transport-security';
+    let block = encodeField(':status', String(head.status)) + copied(head, own) + this.#hsts;
     if (head.fields.indexOf(SERVER) < 0) block += this.#server;
     if (head.contentLength >= 0 && head.status !== 204) {
       block += encodeField('content-length', String(head.contentLength));

@@ -336,6 +336,7 @@ export class Http2Stream implements Downstream, Sender, Timed {
 
   /** Sets the timer for what is being waited for, if it is the client that has to act. */
   #rearm(): void {
+    if (this.closed) return;
     const { wheel, config } = this.connection.listener.dataplane;
     if (this.queuedBytes > 0) wheel.set(this, config.timeouts.sendIdle);
     else if (this.tunnel === TUNNEL) wheel.set(this, config.timeouts.tunnelIdle);
