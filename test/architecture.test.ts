@@ -124,7 +124,12 @@ function runTimeImports(file: SourceFile): string[] {
 }
 
 /** Whether an import of a file brings I/O; `isIPv4` and its like live in node:net, but only look at text. */
+/** What of node:crypto depends on its arguments alone. */
+const PURE_CRYPTO =
+  /^import \{[\s,]*(?:(?:createHash|createPrivateKey|type KeyObject|X509Certificate)[\s,]*)+\} from 'node:crypto';/m;
+
 const isImpure = (file: SourceFile) => (name: string) => {
+  if (name === 'node:crypto') return !PURE_CRYPTO.test(file.text);
   if (name === 'node:net')
     return !/^import \{[\s,]*(?:isIP(?:v4|v6)?[\s,]*)+\} from 'node:net';/m.test(file.text);
   return name.startsWith('node:') && !['node:util', 'node:assert/strict', 'node:url'].includes(name);

@@ -37,7 +37,15 @@ function route(host: string, path: string, to: UpstreamKey, namespace: string): 
     host: hostname(host),
     path,
     action: { kind: 'forward', upstream: to },
-    policy: { maxBodyBytes: 0, connectTimeoutMs: 1, responseTimeoutMs: 2, sendTimeoutMs: 3, retries: 4 },
+    policy: {
+      maxBodyBytes: 0,
+      connectTimeoutMs: 1,
+      responseTimeoutMs: 2,
+      sendTimeoutMs: 3,
+      retries: 4,
+      tlsRedirect: 'never',
+      keepTrailingSlash: false,
+    },
   };
 }
 

@@ -32,6 +32,8 @@ export function translateOptions(settings: CommonSettings, fallback: Certificate
       responseTimeoutMs: timeouts.response,
       sendTimeoutMs: timeouts.upstreamSendIdle,
       retries: RETRIES,
+      tlsRedirect: settings.sslRedirect ? 'with-tls' : 'never',
+      keepTrailingSlash: false,
     },
     externalNames,
     defaultCertificate:

@@ -53,6 +53,10 @@ export interface RoutePolicy {
   readonly sendTimeoutMs: number;
   /** Further attempts after the first, each on another endpoint where there is one. */
   readonly retries: number;
+  /** Which requests that came without TLS are sent to https: those to hosts that are served with it, or all. */
+  readonly tlsRedirect: 'never' | 'with-tls' | 'always';
+  /** That redirect keeps a slash at the end. */
+  readonly keepTrailingSlash: boolean;
 }
 
 export interface Upstream {

@@ -17,7 +17,15 @@ function route(path: string): Route {
     host: 'a.test' as Hostname,
     path,
     action: { kind: 'unavailable', service: 'ns/web:80' },
-    policy: { maxBodyBytes: 0, connectTimeoutMs: 0, responseTimeoutMs: 0, sendTimeoutMs: 0, retries: 0 },
+    policy: {
+      maxBodyBytes: 0,
+      connectTimeoutMs: 0,
+      responseTimeoutMs: 0,
+      sendTimeoutMs: 0,
+      retries: 0,
+      tlsRedirect: 'never',
+      keepTrailingSlash: false,
+    },
   };
 }
 

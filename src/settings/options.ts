@@ -198,6 +198,13 @@ export const OPTIONS = {
     null,
     'Secret with the certificate for hosts without one; without it a self-signed certificate is made at the start.',
   ),
+  sslRedirect: option(
+    'Translation',
+    'sslRedirect',
+    value.onOff,
+    'on',
+    'Whether plain requests to hosts with an entry in spec.tls are redirected to https, where an Ingress does not say.',
+  ),
   balance: option(
     'Translation',
     'balance',

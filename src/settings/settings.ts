@@ -20,6 +20,7 @@ export interface CommonSettings {
   readonly controller: string;
   readonly watchIngressWithoutClass: boolean;
   readonly defaultCertificate: SecretName | null;
+  readonly sslRedirect: boolean;
   readonly balance: BalancePolicy;
   readonly externalNames: { readonly enabled: boolean; readonly allowLoopback: boolean };
   /** Empty: those of the system. */
@@ -158,6 +159,7 @@ function commonSettings(reader: Reader): CommonSettings {
     controller: reader.read(OPTIONS.controller),
     watchIngressWithoutClass: reader.read(OPTIONS.watchIngressWithoutClass),
     defaultCertificate: reader.read(OPTIONS.defaultCertificate),
+    sslRedirect: reader.read(OPTIONS.sslRedirect),
     balance: { kind: reader.read(OPTIONS.balance) },
     externalNames: {
       enabled: reader.read(OPTIONS.externalNames),

@@ -82,7 +82,7 @@ function printedHost({ paths, fallback }: HostTable): object {
 
 /** Where it goes, what its policy changes, where it comes from. */
 function printedRoute({ action, policy, origin }: Route): string {
-  const standard: Record<string, number> = { ...OPTIONS.defaultPolicy };
+  const standard: Record<string, unknown> = { ...OPTIONS.defaultPolicy };
   const changed = Object.entries(policy).filter(([name, value]) => standard[name] !== value);
   const target = action.kind === 'forward' ? action.upstream : `unavailable ${action.service}`;
   const own = changed.map(([name, value]) => ` ${name}=${value}`).join('');

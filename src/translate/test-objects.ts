@@ -26,6 +26,8 @@ export const OPTIONS: TranslateOptions = {
     responseTimeoutMs: 60_000,
     sendTimeoutMs: 30_000,
     retries: 2,
+    tlsRedirect: 'with-tls',
+    keepTrailingSlash: false,
   },
   externalNames: { enabled: true, allowLoopback: false },
   defaultCertificate: null,

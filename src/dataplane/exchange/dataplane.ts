@@ -1,6 +1,7 @@
 /** What all connections and exchanges of one worker share. */
 import type { AccessLog } from '../access-log.ts';
 import type { DataplaneConfig } from '../config.ts';
+import type { TlsHosts } from '../filters/tls-redirect.ts';
 import type { LiveTable } from '../route/table.ts';
 import type { Series, Stats } from '../stats.ts';
 import type { TimerWheel } from '../timers.ts';
@@ -20,6 +21,9 @@ export interface Dataplane {
   readonly refused: Series;
   /** `Server: …` line for responses that have none; '' for no such line. */
   readonly serverLine: string;
+  /** `Strict-Transport-Security: …` line for responses over TLS; '' for no such line. */
+  readonly hstsLine: string;
+  readonly tlsHosts: TlsHosts;
   /** Requests in flight. */
   active: number;
   /** Attempts after the first that are in flight. */

@@ -3,6 +3,7 @@
  * response on, counting. It owns no socket; both sides call it and are called by it. Hot path.
  */
 
+import { tlsRedirect } from '../filters/tls-redirect.ts';
 import { MAX_FORWARDS, USER_AGENT } from '../message/field-names.ts';
 import type { RequestHead } from '../message/request-head.ts';
 import type { ResponseHead } from '../message/response-head.ts';
@@ -13,7 +14,7 @@ import type { Dataplane } from './dataplane.ts';
 import { forwardedHead, idFor, isLoop, offeredUpgrade } from './forward-request.ts';
 import { hashKey } from './hash-key.ts';
 import type { LiveRoute } from './live-route.ts';
-import { acceptIn, ownAnswer } from './own-answer.ts';
+import { acceptIn, type OwnAnswer, ownAnswer, redirectAnswer } from './own-answer.ts';
 import type { Peer } from './peer.ts';
 import { NO_ROUTE } from './refusal.ts';
 import type { Downstream, UpstreamFailure, UpstreamSide } from './sides.ts';
@@ -56,6 +57,8 @@ export class Exchange implements Waiter, Timed {
   target = '';
   pathLength = 0;
   minorVersion = 1;
+  /** The client's side is TLS. */
+  secure = false;
   /** The client's side is HTTP/2. */
   http2 = false;
   /** The request's head as text: kept to look up what is rarely needed. */
@@ -137,6 +140,7 @@ export class Exchange implements Waiter, Timed {
     this.pathLength = head.pathLength;
     this.minorVersion = head.minorVersion;
     this.http2 = head.http2;
+    this.secure = peer.scheme === 'https';
     this.headText = head.fields.text;
     this.expectContinue = head.expectContinue;
     this.chunked = head.chunked;
@@ -151,6 +155,8 @@ export class Exchange implements Waiter, Timed {
     const refused = this.#refusal(head);
     if (refused !== 0) return this.answer(refused, 'not-served');
     if (route === null) return this.answer(404, 'no-route');
+    const location = tlsRedirect(route.policy, head, target, peer, dataplane.tlsHosts);
+    if (location !== null) return this.#answerWith(redirectAnswer(308, location, this.id), 'tls-redirect');
     if (route.upstream === null) return this.answer(503, 'backend-unresolved');
     const limit = this.#bodyLimit();
     if (limit > 0 && head.contentLength > limit) {
@@ -379,10 +385,15 @@ export class Exchange implements Waiter, Timed {
 
   /** Answers with a response of our own. */
   answer(status: number, reason: string): void {
-    this.status = status;
+    this.#answerWith(ownAnswer(status, acceptIn(this.headText), this.id), reason);
+  }
+
+  #answerWith(answer: OwnAnswer, reason: string): void {
+    this.status = answer.status;
     if (this.reason === '') this.reason = reason;
     this.state = RESPONDING;
-    const own = ownAnswer(status, acceptIn(this.headText), this.id);
+    const { hstsLine } = this.dataplane;
+    const own = this.secure && hstsLine !== '' ? { ...answer, fields: answer.fields + hstsLine } : answer;
     if (this.method !== 'HEAD') this.sentBytes = own.body.length;
     this.down.sendOwn(own, this.method === 'HEAD');
     this.#over();

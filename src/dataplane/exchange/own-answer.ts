@@ -3,6 +3,7 @@
 /** Reason phrases; the texts are those ingress-nginx users match on. */
 const REASONS: Readonly<Record<number, string>> = {
   200: 'OK',
+  308: 'Permanent Redirect',
   400: 'Bad Request',
   404: 'Not Found',
   405: 'Method Not Allowed',
@@ -52,6 +53,17 @@ export function ownAnswer(status: number, accept: string, requestId: string): Ow
     `<!doctype html>\n<html><head><title>${status} ${reason}</title></head>` +
     `<body><h1>${status} ${reason}</h1>${id}</body></html>\n`;
   return { status, contentType: 'text/html; charset=utf-8', body, fields };
+}
+
+/** Sends the client to `location`, which must be fit for a field value. */
+export function redirectAnswer(status: 308, location: string, requestId: string): OwnAnswer {
+  const reason = reasonPhrase(status);
+  return {
+    status,
+    contentType: 'text/html; charset=utf-8',
+    body: `<!doctype html>\n<html><head><title>${status} ${reason}</title></head><body><h1>${status} ${reason}</h1></body></html>\n`,
+    fields: `Location: ${location}\r\nX-Request-ID: ${requestId}\r\n`,
+  };
 }
 
 function extraFields(status: number): string {

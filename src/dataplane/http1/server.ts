@@ -271,7 +271,7 @@ export class Http1ServerConnection implements StreamOwner, ClientConnection, Dow
     if (this.reading === DISCARD) this.#ready();
     else {
       this.reading = WAIT;
-      this.deadline = 0;
+      this.#rearm();
       this.exchange?.onRequestEnd(body.trailers);
     }
     return body.end;
@@ -455,7 +455,7 @@ export class Http1ServerConnection implements StreamOwner, ClientConnection, Dow
 
   sendHead(head: ResponseHead, hasBody: boolean): void {
     this.responseStarted = true;
-    const { dataplane } = this.listener;
+    const { dataplane, scheme } = this.listener;
     if (dataplane.draining) this.keep = false;
     if (!hasBody) this.framing = NO_BODY;
     else if (head.contentLength >= 0) this.framing = BY_LENGTH;
@@ -466,7 +466,9 @@ export class Http1ServerConnection implements StreamOwner, ClientConnection, Dow
     }
     // The client still holds back a body it was told to wait with: it may or may not send it now.
     if (this.exchange?.expectContinue && this.reading !== WAIT) this.keep = false;
-    this.stream.write(forwardedResponse(head, this.framing, this.#connectionLine(), dataplane.serverLine));
+    const { serverLine } = dataplane;
+    const hstsLine = scheme === 'https' ? dataplane.hstsLine : '';
+    this.stream.write(forwardedResponse(head, this.framing, this.#connectionLine(), serverLine, hstsLine));
   }
 
   sendBody(bytes: Buffer, start: number, end: number): void {

@@ -1,6 +1,6 @@
 /** Response heads for HTTP/1.x clients, written anew from one framing decision. Hot path. */
 import { type OwnAnswer, reasonPhrase } from '../exchange/own-answer.ts';
-import { DATE, NOT_COPIED_IN_RESPONSE, SERVER } from '../message/field-names.ts';
+import { DATE, NOT_COPIED_IN_RESPONSE, NOT_COPIED_WITH_HSTS, SERVER } from '../message/field-names.ts';
 import type { ResponseHead } from '../message/response-head.ts';
 
 /** How the client learns where a response ends (RFC 9112 6.3). */
@@ -27,15 +27,20 @@ export const CONNECTION_NONE = '';
 export const CONNECTION_CLOSE = 'Connection: close\r\n';
 export const CONNECTION_KEEP_ALIVE = 'Connection: keep-alive\r\n';
 
-/** The head of a forwarded response, up to and including the empty line. `serverLine` stands in for a missing Server. */
+/**
+ * The head of a forwarded response, up to and including the empty line. `serverLine` stands in for a missing
+ * Server, `hstsLine` in the place of the backend's Strict-Transport-Security unless it is ''.
+ */
 export function forwardedResponse(
   head: ResponseHead,
   framing: number,
   connection: string,
   serverLine: string,
+  hstsLine: string,
 ): string {
   const fields = head.fields;
-  let out = statusLine(head) + fields.copyExcept(NOT_COPIED_IN_RESPONSE, head.listed);
+  const dropped = hstsLine === '' ? NOT_COPIED_IN_RESPONSE : NOT_COPIED_WITH_HSTS;
+  let out = statusLine(head) + fields.copyExcept(dropped, head.listed) + hstsLine;
   if (serverLine !== '' && fields.indexOf(SERVER) < 0) out += serverLine;
   if (fields.indexOf(DATE) < 0) out += dateLine();
   if (framing === BY_CHUNKS) out += 'Transfer-Encoding: chunked\r\n';

@@ -41,6 +41,7 @@ export const CONTENT_RANGE = 34;
 export const X_FORWARDED_SCHEME = 35;
 export const X_SCHEME = 36;
 export const X_FORWARDED_CLIENT_CERT = 38;
+export const STRICT_TRANSPORT_SECURITY = 39;
 /** A name with `_`: CGI-like backends read `X_Forwarded_For` as the dashed name, so such lines are dropped. */
 export const UNDERSCORE = 37;
 
@@ -82,6 +83,7 @@ const NAMES: readonly (readonly [number, string])[] = [
   [X_FORWARDED_SCHEME, 'x-forwarded-scheme'],
   [X_SCHEME, 'x-scheme'],
   [X_FORWARDED_CLIENT_CERT, 'x-forwarded-client-cert'],
+  [STRICT_TRANSPORT_SECURITY, 'strict-transport-security'],
 ];
 
 const IDS = new Map<string, number>(NAMES.map(([id, name]) => [name, id]));
@@ -98,7 +100,7 @@ interface Candidate {
 }
 
 /** Length and first letter choose a short chain of candidates; most unknown names meet an empty one. */
-const LONGEST = 24;
+const LONGEST = 25;
 const chains: (Candidate | null)[] = new Array((LONGEST + 1) * 32).fill(null);
 for (const [id, name] of NAMES) {
   const slot = name.length * 32 + (name.charCodeAt(0) & 31);
@@ -163,6 +165,14 @@ export const NOT_COPIED_IN_REQUEST = setOf(
 
 /** Response lines that are never copied. */
 export const NOT_COPIED_IN_RESPONSE = setOf(...HOP_BY_HOP, HTTP2_SETTINGS, CONTENT_LENGTH);
+
+/** The same where the proxy says itself how long browsers shall keep to HTTPS. */
+export const NOT_COPIED_WITH_HSTS = setOf(
+  ...HOP_BY_HOP,
+  HTTP2_SETTINGS,
+  CONTENT_LENGTH,
+  STRICT_TRANSPORT_SECURITY,
+);
 
 /** Trailer lines that are dropped: framing, routing, authentication (RFC 9110 6.5.1). */
 export const FORBIDDEN_IN_TRAILERS = setOf(

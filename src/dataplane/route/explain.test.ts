@@ -15,7 +15,15 @@ function route(host: string, path: string, action: RouteAction = WEB): Route {
     host: host as Hostname,
     path,
     action,
-    policy: { maxBodyBytes: 0, connectTimeoutMs: 0, responseTimeoutMs: 0, sendTimeoutMs: 0, retries: 0 },
+    policy: {
+      maxBodyBytes: 0,
+      connectTimeoutMs: 0,
+      responseTimeoutMs: 0,
+      sendTimeoutMs: 0,
+      retries: 0,
+      tlsRedirect: 'never',
+      keepTrailingSlash: false,
+    },
   };
 }
 

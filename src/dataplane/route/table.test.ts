@@ -51,7 +51,15 @@ function route(host: string, path: string, upstream = 'ns/web:80'): Route {
     host: host as Hostname,
     path,
     action: { kind: 'forward', upstream: upstream as UpstreamKey },
-    policy: { maxBodyBytes: 0, connectTimeoutMs: 0, responseTimeoutMs: 0, sendTimeoutMs: 0, retries: 0 },
+    policy: {
+      maxBodyBytes: 0,
+      connectTimeoutMs: 0,
+      responseTimeoutMs: 0,
+      sendTimeoutMs: 0,
+      retries: 0,
+      tlsRedirect: 'never',
+      keepTrailingSlash: false,
+    },
   };
 }
 

@@ -3,12 +3,15 @@
  * the later one wins.
  */
 import type { Annotation } from './annotation.ts';
+import { forceSslRedirect } from './force-ssl-redirect.ts';
 import { loadBalance } from './load-balance.ts';
+import { preserveTrailingSlash } from './preserve-trailing-slash.ts';
 import { proxyBodySize } from './proxy-body-size.ts';
 import { proxyConnectTimeout } from './proxy-connect-timeout.ts';
 import { proxyNextUpstreamTries } from './proxy-next-upstream-tries.ts';
 import { proxyReadTimeout } from './proxy-read-timeout.ts';
 import { proxySendTimeout } from './proxy-send-timeout.ts';
+import { sslRedirect } from './ssl-redirect.ts';
 import { upstreamHashBy } from './upstream-hash-by.ts';
 
 export const ALL_ANNOTATIONS: readonly Annotation[] = [
@@ -18,6 +21,9 @@ export const ALL_ANNOTATIONS: readonly Annotation[] = [
   proxyReadTimeout,
   proxyNextUpstreamTries,
   loadBalance,
+  sslRedirect,
+  forceSslRedirect, // after ssl-redirect, which it overrides
+  preserveTrailingSlash,
   upstreamHashBy, // after load-balance, which it overrides in ingress-nginx
 ];
 

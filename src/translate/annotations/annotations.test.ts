@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ALL_ANNOTATIONS } from './all.ts';
 import { isHarmless } from './harmless.ts';
-import { secondsToMs, sizeToBytes } from './values.ts';
+import { secondsToMs, sizeToBytes, toBoolean } from './values.ts';
 
 test('seconds are whole numbers without unit', () => {
   const table: [string, number | null][] = [
@@ -18,6 +18,23 @@ test('seconds are whole numbers without unit', () => {
     ['', null],
   ];
   for (const [value, ms] of table) assert.equal(secondsToMs(value), ms, value);
+});
+
+test('booleans are those of Go', () => {
+  const table: [string, boolean | null][] = [
+    ['true', true],
+    ['True', true],
+    ['1', true],
+    ['t', true],
+    ['false', false],
+    ['FALSE', false],
+    ['0', false],
+    ['yes', null],
+    ['on', null],
+    ['tRUE', null],
+    ['', null],
+  ];
+  for (const [value, expected] of table) assert.equal(toBoolean(value), expected, value);
 });
 
 test('sizes have at most one of four units, in any case', () => {
@@ -48,8 +65,8 @@ test('every annotation has a name of its own, a line for the reference, and refu
 });
 
 test('an annotation that asks for what happens anyway is harmless, one that asks for more is not', () => {
-  assert.ok(isHarmless('ssl-redirect', 'false'));
-  assert.ok(!isHarmless('ssl-redirect', 'true'));
+  assert.ok(isHarmless('ssl-passthrough', 'false'));
+  assert.ok(!isHarmless('ssl-passthrough', 'true'));
   assert.ok(isHarmless('proxy-buffer-size', '16k'));
   assert.ok(!isHarmless('rewrite-target', '/'));
 });

@@ -22,16 +22,13 @@ const WITHOUT_EFFECT: ReadonlyMap<string, ReadonlySet<string>> = new Map([
   ['enable-access-log', new Set(['true', 'True', 'TRUE', '1', 't', 'T'])],
   ['enable-cors', FALSE],
   ['enable-modsecurity', FALSE],
-  ['force-ssl-redirect', FALSE],
   ['from-to-www-redirect', FALSE],
-  ['preserve-trailing-slash', FALSE],
   ['proxy-buffering', new Set(['off'])],
   ['proxy-http-version', new Set(['1.1'])],
   ['proxy-redirect-from', new Set(['off', 'default'])],
   ['proxy-request-buffering', new Set(['off'])],
   ['service-upstream', FALSE],
   ['ssl-passthrough', FALSE],
-  ['ssl-redirect', FALSE],
   ['use-regex', FALSE],
 ]);
 

@@ -1,5 +1,13 @@
 /** The value grammars that annotations share, as ingress-nginx reads them. */
 
+export const EXPECTED_BOOLEAN = 'true or false';
+
+/** As Go's ParseBool, which ingress-nginx uses; null for anything else. */
+export function toBoolean(value: string): boolean | null {
+  if (/^(?:1|t|T|true|TRUE|True)$/.test(value)) return true;
+  return /^(?:0|f|F|false|FALSE|False)$/.test(value) ? false : null;
+}
+
 /** The longest a JavaScript timer can wait is 2^31 - 1 ms. */
 const MAX_SECONDS = 2_147_483;
 

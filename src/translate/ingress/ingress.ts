@@ -142,7 +142,14 @@ class Draft {
     const { namespace, name } = this.#ingress.meta;
     const { action } = this.#resolve(backend, backendField);
     const origin = { kind: 'Ingress', namespace, name, field };
-    return { origin, host, path, action, policy: this.#annotated.policy };
+    const { policy } = this.#annotated;
+    return {
+      origin,
+      host,
+      path,
+      action,
+      policy: isAcmeChallenge(path) ? { ...policy, tlsRedirect: 'never' } : policy,
+    };
   }
 
   #resolve(backend: IngressBackend, field: string): ResolvedBackend {
@@ -163,6 +170,11 @@ class Draft {
     this.#causes.add(cause);
     this.#problems.push(problemOf(this.#ingress, { ...text, field: `${parent}.${text.field}` }));
   }
+}
+
+/** Certificate authorities ask for these without TLS; ingress-nginx's `no-tls-redirect-locations`. */
+function isAcmeChallenge(path: string): boolean {
+  return path.startsWith('/.well-known/acme-challenge');
 }
 
 /** ImplementationSpecific is read as Prefix, its empty path as `/`. */
