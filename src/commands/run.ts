@@ -3,7 +3,7 @@ import { performance } from 'node:perf_hooks';
 import { type AdminServer, startAdmin } from '../admin/server.ts';
 import type { Readiness } from '../admin/view.ts';
 import { selfSignedCertificate } from '../certificates/self-signed.ts';
-import type { DataplaneConfig, ListenerConfig } from '../dataplane/config.ts';
+import type { DataplaneConfig, Limits, ListenerConfig } from '../dataplane/config.ts';
 import type { BoundAddress } from '../dataplane/messages.ts';
 import { Supervisor } from '../dataplane/supervisor.ts';
 import type { Certificate } from '../model/certificate.ts';
@@ -12,6 +12,7 @@ import { EMPTY_TABLE, type RoutingTable } from '../model/routing-table.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { type LogOutput, openLog } from '../observe/log.ts';
 import { Metrics } from '../observe/metrics.ts';
+import { connectionsFor, openFileLimit } from '../settings/open-files.ts';
 import type { Settings } from '../settings/settings.ts';
 import { version } from '../settings/version.ts';
 import { manifestsSource } from '../sources/manifests/manifests.ts';
@@ -69,7 +70,7 @@ export async function start(settings: Settings, output: LogOutput): Promise<Runn
     firstLive = resolve;
   });
 
-  const supervisor = new Supervisor(dataplaneConfig(settings), settings.workers, {
+  const supervisor = new Supervisor(dataplaneConfig(settings, log), settings.workers, {
     onStats: (worker, report) => metrics.addReport(worker, report),
     onAccessLog: (lines) => output.writeAccessLog(lines),
     onEvent: (level, event, fields) => log[level](event, event, fields),
@@ -160,35 +161,12 @@ function fallbackCertificate(settings: Settings): Certificate | null {
   return settings.https === null ? null : selfSignedCertificate(Date.now());
 }
 
-function dataplaneConfig(settings: Settings): DataplaneConfig {
+function dataplaneConfig(settings: Settings, log: Log): DataplaneConfig {
+  const { http, https, trustedProxies, sendForwarded, serverName, accessLog, tls } = settings;
+  const { upgrades, http2Cleartext, timeouts } = settings;
   const listeners: ListenerConfig[] = [];
-  if (settings.http !== null) {
-    listeners.push({
-      name: 'http',
-      scheme: 'http',
-      address: settings.http.address,
-      port: settings.http.port,
-    });
-  }
-  if (settings.https !== null) {
-    listeners.push({
-      name: 'https',
-      scheme: 'https',
-      address: settings.https.address,
-      port: settings.https.port,
-    });
-  }
-  const {
-    trustedProxies,
-    sendForwarded,
-    serverName,
-    accessLog,
-    tls,
-    upgrades,
-    http2Cleartext,
-    limits,
-    timeouts,
-  } = settings;
+  if (http !== null) listeners.push({ name: 'http', scheme: 'http', ...http });
+  if (https !== null) listeners.push({ name: 'https', scheme: 'https', ...https });
   return {
     transport: 'net',
     listeners,
@@ -199,9 +177,23 @@ function dataplaneConfig(settings: Settings): DataplaneConfig {
     tls,
     upgrades,
     http2Cleartext,
-    limits,
+    limits: limitsWithin(settings, log),
     timeouts,
   };
+}
+
+/** The limits, with no more connections than the process may open files for. */
+function limitsWithin({ limits, workers }: Settings, log: Log): Limits {
+  const files = openFileLimit();
+  const connections = Math.min(limits.connections, connectionsFor(files, workers));
+  if (connections < limits.connections) {
+    log.info('limit-lowered', 'fewer connections per worker than set: the process may not open more files', {
+      connections,
+      set: limits.connections,
+      open_files: files,
+    });
+  }
+  return { ...limits, connections };
 }
 
 async function startAdminListener(
