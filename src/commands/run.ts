@@ -10,7 +10,7 @@ import type { Certificate } from '../model/certificate.ts';
 import type { Problem } from '../model/problem.ts';
 import { EMPTY_TABLE, type RoutingTable } from '../model/routing-table.ts';
 import type { Snapshot } from '../model/snapshot.ts';
-import { type LogOutput, openLog } from '../observe/log.ts';
+import { type Log, type LogOutput, openLog } from '../observe/log.ts';
 import { Metrics } from '../observe/metrics.ts';
 import { connectionsFor, openFileLimit } from '../settings/open-files.ts';
 import type { Settings } from '../settings/settings.ts';
@@ -187,7 +187,7 @@ function limitsWithin({ limits, workers }: Settings, log: Log): Limits {
   const files = openFileLimit();
   const connections = Math.min(limits.connections, connectionsFor(files, workers));
   if (connections < limits.connections) {
-    log.info('limit-lowered', 'fewer connections per worker than set: the process may not open more files', {
+    log.debug('limit-lowered', 'fewer connections per worker than set: the process may not open more files', {
       connections,
       set: limits.connections,
       open_files: files,
