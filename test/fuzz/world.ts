@@ -146,8 +146,8 @@ export class World {
     while (this.#now < end) {
       this.#now += Math.min(TICK_MS, end - this.#now);
       this.transport.call(() => this.#wheel.advance());
+      this.transport.flush();
     }
-    this.transport.flush();
   }
 
   /** Takes all steps there are, in order, and lets `ms` pass between, until `ms` pass without any step. */

@@ -1,0 +1,242 @@
+/** Slow, stuck and greedy peers: memory stays bounded, whoever makes progress is served, whoever does not is let go. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { World } from './world.ts';
+
+const get = (target = '/') => `GET ${target} HTTP/1.1\r\nHost: h\r\n\r\n`;
+const upload = (method: string, length: number) =>
+  `${method} / HTTP/1.1\r\nHost: h\r\nContent-Length: ${length}\r\n\r\n`;
+const ok = (length: number, fields = '') => `HTTP/1.1 200 OK\r\n${fields}Content-Length: ${length}\r\n\r\n`;
+
+/** Streams block at 1000 bytes here. */
+const MARK = 1000;
+const PIECE = 30_000;
+/** A few pieces may be on their way when a pause takes effect, not the twenty that the tests send. */
+const BOUND = MARK + 3 * PIECE;
+const LONG_MS = 200_000;
+
+test('a slow reader gets the whole of a response after which the connection closes', () => {
+  for (const version of ['HTTP/1.0', 'HTTP/1.1\r\nConnection: close']) {
+    const world = new World({ highWaterMark: MARK });
+    const client = world.client();
+    client.window = 0;
+    client.send(`GET / ${version}\r\nHost: h\r\n\r\n`);
+    world.transport.settle();
+    world.backends[0]!.send(ok(5000) + 'x'.repeat(5000));
+    world.transport.settle();
+    for (let seconds = 0; seconds < 60; seconds++) {
+      client.open(200);
+      world.transport.settle();
+      world.pass(1000);
+    }
+    assert.ok(client.text().endsWith(`\r\n\r\n${'x'.repeat(5000)}`), `${client.text().length} bytes arrived`);
+    assert.equal(client.ended, true);
+  }
+});
+
+test('a response that begins while an earlier one is still unsent does not pile up', () => {
+  const world = new World({ highWaterMark: MARK, endpoints: 1 });
+  const client = world.client();
+  client.window = 0;
+  client.send(get());
+  world.transport.settle();
+  const backend = world.backends[0]!;
+  backend.send(ok(3000) + 'x'.repeat(3000));
+  world.transport.settle();
+  client.send(get());
+  world.transport.settle();
+  backend.send(ok(20 * PIECE));
+  for (let i = 0; i < 20; i++) {
+    backend.send('y'.repeat(PIECE));
+    world.transport.settle();
+    world.assertSane(BOUND);
+  }
+});
+
+test('a body kept for a retry does not undo the pause that sending it causes', () => {
+  const world = new World({ highWaterMark: MARK, endpoints: 1 });
+  world.onBackend = (backend) => {
+    backend.window = 0;
+    backend.accepting = false;
+  };
+  const client = world.client();
+  client.send(upload('PUT', 21 * PIECE) + 'x'.repeat(PIECE));
+  world.transport.settle();
+  world.backends[0]!.accepting = true;
+  world.transport.settle();
+  for (let i = 0; i < 20; i++) {
+    client.send('y'.repeat(PIECE));
+    world.transport.settle();
+    world.assertSane(BOUND);
+  }
+});
+
+test('early bytes of a tunnel do not undo the pause that sending them causes', () => {
+  const world = new World({ highWaterMark: MARK, endpoints: 1 });
+  const client = world.client();
+  client.send(`GET / HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n${'z'.repeat(PIECE)}`);
+  world.transport.settle();
+  const backend = world.backends[0]!;
+  backend.window = 0;
+  backend.send('HTTP/1.1 101 Switching\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n');
+  for (let i = 0; i < 20; i++) {
+    client.send('y'.repeat(PIECE));
+    world.transport.settle();
+    world.assertSane(BOUND);
+  }
+});
+
+test('a backend connection with unsent request bytes serves no other request', () => {
+  const world = new World({ highWaterMark: MARK, endpoints: 1 });
+  world.onBackend = (backend) => {
+    backend.window = 300;
+  };
+  const client = world.client();
+  client.send(upload('POST', 900) + 'x'.repeat(900));
+  world.transport.settle();
+  world.backends[0]!.send(ok(0));
+  world.transport.settle();
+  assert.match(client.text(), /^HTTP\/1\.1 200 /);
+  client.send(get());
+  world.transport.settle();
+  assert.equal(world.backends.length, 2);
+});
+
+test('bytes behind a response, or on an idle connection, are never the next answer', () => {
+  const poison = `${ok(6, 'X-Poison: 1\r\n')}poison`;
+  for (const together of [true, false]) {
+    const world = new World({ endpoints: 1 });
+    const client = world.client();
+    client.send(get());
+    world.transport.settle();
+    const backend = world.backends[0]!;
+    backend.send(`${ok(2)}ok${together ? poison : ''}`);
+    world.transport.settle();
+    if (!together) backend.send(poison);
+    world.transport.settle();
+    client.send(get('/next'));
+    world.transport.settle();
+    assert.equal(world.backends.length, 2, 'a new connection');
+    world.backends[1]!.send(`${ok(2)}hi`);
+    world.transport.settle();
+    assert.ok(client.text().endsWith('hi'));
+    assert.doesNotMatch(client.text(), /poison/i);
+  }
+});
+
+test('a client that takes nothing is let go, at whatever moment it stops', () => {
+  const cases: readonly [name: string, play: (world: World) => void][] = [
+    [
+      'a response that was cut',
+      (world) => {
+        world.backends[0]!.send(`${ok(900)}${'x'.repeat(600)}`);
+        world.transport.settle();
+        world.backends[0]!.reset();
+      },
+    ],
+    ['a large response', (world) => world.backends[0]!.send(ok(90_000) + 'x'.repeat(90_000))],
+    ['a small response, then silence', (world) => world.backends[0]!.send(`${ok(2)}ok`)],
+    ['an answer of our own', (world) => world.backends[0]!.reset()],
+  ];
+  for (const [name, play] of cases) {
+    const world = new World({ highWaterMark: MARK });
+    const client = world.client();
+    client.window = 0;
+    client.send(`${get()}GET`);
+    world.transport.settle();
+    play(world);
+    world.settle(LONG_MS);
+    assert.doesNotThrow(() => world.assertNothingLeft(), name);
+  }
+});
+
+test('two peers that only send are let go', () => {
+  const world = new World({ highWaterMark: MARK, endpoints: 1 });
+  const client = world.client();
+  client.window = 0;
+  client.send(upload('POST', 20 * PIECE));
+  world.transport.settle();
+  const backend = world.backends[0]!;
+  backend.window = 0;
+  backend.send(ok(20 * PIECE) + 'z'.repeat(PIECE));
+  client.send('x'.repeat(PIECE));
+  world.settle(LONG_MS);
+  world.assertNothingLeft();
+});
+
+test('a client that reads nothing is let go also when its body ends after the response has begun', () => {
+  const world = new World({ highWaterMark: MARK, endpoints: 1 });
+  const client = world.client();
+  client.window = 0;
+  client.send(upload('POST', 1000));
+  world.transport.settle();
+  world.backends[0]!.send(ok(90_000) + 'z'.repeat(5000));
+  world.transport.settle();
+  client.send('x'.repeat(1000));
+  world.settle(LONG_MS);
+  world.assertNothingLeft();
+});
+
+test('a connection attempt is timed also when the client stops reading meanwhile', () => {
+  const world = new World({ highWaterMark: MARK });
+  const client = world.client();
+  client.window = 0;
+  client.send(get() + get());
+  world.transport.settle();
+  world.onBackend = (backend) => {
+    backend.accepting = false;
+  };
+  world.backends[0]!.send(ok(3000, 'Connection: close\r\n') + 'x'.repeat(3000));
+  world.transport.settle();
+  client.open(1e9);
+  world.settle(LONG_MS);
+  assert.match(client.text(), /HTTP\/1\.1 504 /);
+});
+
+test('a backend that stalls in the middle of an early response is timed', () => {
+  const world = new World({ highWaterMark: MARK, endpoints: 1 });
+  const client = world.client();
+  client.send(upload('POST', 20_000));
+  world.transport.settle();
+  const backend = world.backends[0]!;
+  backend.window = 0;
+  backend.send(`${ok(10)}abc`);
+  client.send('x'.repeat(10_000));
+  world.transport.settle();
+  backend.open(1e9);
+  world.transport.settle();
+  client.send('x'.repeat(10_000));
+  world.settle(LONG_MS);
+  world.assertNothingLeft();
+});
+
+test('a client is not blamed for a body that we do not read', () => {
+  const slow = { sendTimeoutMs: 300_000, responseTimeoutMs: 300_000 };
+  const world = new World({ highWaterMark: MARK, endpoints: 1, policy: slow });
+  const client = world.client();
+  client.window = 0;
+  client.send(upload('POST', 20_000));
+  world.transport.settle();
+  const backend = world.backends[0]!;
+  backend.window = 0;
+  client.send('x'.repeat(10_000));
+  backend.send(ok(90_000) + 'z'.repeat(5000));
+  world.transport.settle();
+  client.open(1e9);
+  world.transport.settle();
+  world.pass(60_000);
+  assert.equal(world.dataplane.active, 1);
+});
+
+test('a pipelined request is not begun for a client that is reset in the same breath', () => {
+  const world = new World({ highWaterMark: MARK, endpoints: 1 });
+  const client = world.client();
+  client.window = 0;
+  client.send(`${get()}POST /never HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n`);
+  world.transport.settle();
+  world.backends[0]!.send(ok(5000) + 'x'.repeat(3000));
+  world.settle(LONG_MS);
+  assert.equal(client.gone, 'reset');
+  assert.equal(world.backends.length, 1);
+  assert.doesNotMatch(world.backends[0]!.text(), /never/);
+});
