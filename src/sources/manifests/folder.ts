@@ -1,6 +1,6 @@
 import { type FSWatcher, watch } from 'node:fs';
-import { lstat, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { DIRECT, type FileAccess, POOLED } from './file-access.ts';
 import { type FileContent, isGone, readTextFile, reasonOf } from './text-file.ts';
 
 /** What became of a path that was looked at. */
@@ -31,6 +31,7 @@ interface Look {
   readonly wanted: ReadonlySet<string>;
   /** Whether listing a folder leads on to what is known in it already. */
   readonly deep: boolean;
+  readonly access: FileAccess;
   readonly candidates: string[];
   readonly findings: Map<string, Finding>;
 }
@@ -39,6 +40,8 @@ const MANIFEST = /\.(?:ya?ml|json)$/;
 /** Deeper trees are a mistake. */
 const MAX_DEPTH = 32;
 const READERS = 32;
+/** More paths than this are worth the thread pool. */
+const MANY = 100;
 const NONE: ReadonlySet<string> = new Set();
 
 /**
@@ -65,7 +68,7 @@ export class Folder {
   async missingRoot(): Promise<{ readonly path: string; readonly message: string } | null> {
     for (const path of this.#roots) {
       try {
-        const { dev, ino } = await stat(path, { bigint: true });
+        const { dev, ino } = await DIRECT.stat(path);
         const known = this.#directories.get(path);
         if (known && known.identity !== `${dev}:${ino}`) this.#onHint?.(path, 'moved');
       } catch (error) {
@@ -77,17 +80,19 @@ export class Folder {
 
   /** Looks at everything; reads the files that are new or changed, and those of `wanted`. */
   lookAtAll(wanted: ReadonlySet<string> = NONE): Promise<Findings> {
-    return this.#lookAt(this.#roots, { wanted, deep: true, candidates: [], findings: new Map() });
+    return this.#lookAt(this.#roots, newLook(wanted, POOLED));
   }
 
   /** Looks at one of `turns` parts of all that is known, the next part with each call: finds what came without a hint. */
   lookAgain(turns: number): Promise<Findings> {
-    const known = [...this.#directories.keys(), ...this.#signatures.keys()];
-    if (this.#unchecked.length === 0) this.#unchecked = [...new Set([...this.#roots, ...known])];
-    const part = this.#unchecked.splice(-Math.ceil(known.length / turns));
+    if (this.#unchecked.length === 0) {
+      const known = [...this.#roots, ...this.#directories.keys(), ...this.#signatures.keys()];
+      this.#unchecked = [...new Set(known)];
+    }
+    const part = this.#unchecked.splice(-Math.ceil((this.#directories.size + this.#signatures.size) / turns));
     const files = part.filter((path) => this.#signatures.has(path));
     const others = part.filter((path) => !this.#signatures.has(path));
-    return this.#lookAt(others, { wanted: NONE, deep: false, candidates: files, findings: new Map() });
+    return this.#lookAt(others, { ...newLook(NONE, DIRECT), deep: false, candidates: files });
   }
 
   /**
@@ -95,7 +100,7 @@ export class Folder {
    * links too, for one of the paths may be what they lead to.
    */
   lookAt(paths: ReadonlySet<string>): Promise<Findings> {
-    const look: Look = { wanted: paths, deep: true, candidates: [], findings: new Map() };
+    const look = newLook(paths, paths.size > MANY ? POOLED : DIRECT);
     return this.#lookAt([...paths, ...this.#links()], look);
   }
 
@@ -126,9 +131,9 @@ export class Folder {
     // A folder that was forgotten in the meantime: whoever forgot it took care of what was in it.
     if (parent === undefined && !isRoot) return;
     try {
-      const entry = await lstat(path, { bigint: true });
+      const entry = await look.access.lstat(path);
       if (entry.isSymbolicLink()) parent?.links.add(basename(path));
-      const target = entry.isSymbolicLink() ? await stat(path, { bigint: true }) : entry;
+      const target = entry.isSymbolicLink() ? await look.access.stat(path) : entry;
       if (target.isDirectory()) {
         this.#dropFile(path, parent, look);
         return await this.#enter(path, `${target.dev}:${target.ino}`, parent, look);
@@ -192,7 +197,10 @@ export class Folder {
     };
     const directory: Directory = { path, identity, watcher, files, directories, links };
     watcher?.on('change', (event, name) => {
-      this.#onEvent(directory, name?.toString() ?? null, event === 'rename' ? 'moved' : 'written');
+      const text = name?.toString() ?? null;
+      // Only manifests are read, so only they can be found half written.
+      const written = event === 'change' && text !== null && MANIFEST.test(text);
+      this.#onEvent(directory, text, written ? 'written' : 'moved');
     });
     watcher?.on('error', () => this.#onHint?.(path, 'moved'));
     this.#directories.set(path, directory);
@@ -213,7 +221,7 @@ export class Folder {
     const { path, files, directories, links } = directory;
     const names = new Set<string>();
     try {
-      for (const entry of await readdir(path, { withFileTypes: true })) {
+      for (const entry of await look.access.list(path)) {
         if (entry.name.startsWith('.')) continue;
         names.add(entry.name);
         const child = join(path, entry.name);
@@ -244,7 +252,7 @@ export class Folder {
   async #read(queue: Iterable<string>, look: Look): Promise<void> {
     for (const path of queue) {
       const known = look.wanted.has(path) ? null : (this.#signatures.get(path) ?? null);
-      const { signature, content } = await readTextFile(path, known);
+      const { signature, content } = await readTextFile(path, known, look.access);
       if (content === null) continue;
       if (content.kind === 'gone') this.#signatures.delete(path);
       else this.#signatures.set(path, signature);
@@ -267,4 +275,8 @@ export class Folder {
     for (const name of directory.files) this.#dropFile(join(path, name), undefined, look);
     for (const name of directory.directories) this.#dropDirectory(join(path, name), undefined, look);
   }
+}
+
+function newLook(wanted: ReadonlySet<string>, access: FileAccess): Look {
+  return { wanted, deep: true, access, candidates: [], findings: new Map() };
 }

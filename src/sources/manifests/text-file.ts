@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer';
-import { readFile, stat } from 'node:fs/promises';
+import type { FileAccess } from './file-access.ts';
 
 const MAX_BYTES = 16 * 1024 * 1024;
 
@@ -16,14 +16,18 @@ export interface FileReading {
 }
 
 /** Reads a file of at most 16 MiB of UTF-8, unless its signature is `known`. */
-export async function readTextFile(path: string, known: string | null): Promise<FileReading> {
+export async function readTextFile(
+  path: string,
+  known: string | null,
+  access: FileAccess,
+): Promise<FileReading> {
   try {
-    const stats = await stat(path, { bigint: true });
+    const stats = await access.stat(path);
     if (!stats.isFile()) return { signature: '', content: { kind: 'gone' } };
     const signature = `${stats.dev}:${stats.ino}:${stats.size}:${stats.mtimeNs}`;
     if (signature === known) return { signature, content: null };
     if (stats.size > MAX_BYTES) return { signature, content: tooLarge(stats.size) };
-    const bytes = await readFile(path);
+    const bytes = await access.read(path);
     if (bytes.length > MAX_BYTES) return { signature, content: tooLarge(bytes.length) };
     if (!isUtf8(bytes)) return { signature, content: { kind: 'unreadable', message: 'is not UTF-8 text' } };
     return { signature, content: { kind: 'text', text: bytes.toString('utf8') } };
