@@ -131,7 +131,8 @@ export class MemoryStream implements ByteStream {
       }
     }
     if (this.#outgoing.length > 0 || this.destroyed) return;
-    if (this.blocked) this.#drainDue = true;
+    // As with sockets of Node.js, no drain is told once the end was asked for.
+    if (this.blocked && !this.#ending) this.#drainDue = true;
     if (this.#ending) this.peer.ended = true;
     if (this.#destroyWhenSent) this.destroy();
     else this.#closeWhenBothEnded();

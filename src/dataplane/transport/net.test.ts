@@ -1,0 +1,245 @@
+/** The contract of stream.ts, kept by the portable transport over real loopback sockets. */
+import assert from 'node:assert/strict';
+import net from 'node:net';
+import { after, test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
+import { netTransport } from './net.ts';
+import type { ByteStream, StreamOwner } from './stream.ts';
+
+const faults: unknown[] = [];
+const transport = netTransport((error) => faults.push(error));
+
+/** Keeps what happens, and lets a test wait for it. */
+class Recorder implements StreamOwner {
+  readonly events: string[] = [];
+  readonly #parts: Buffer[] = [];
+  received = 0;
+  #wake = Promise.withResolvers<void>();
+  hook: (bytes: Buffer, start: number, end: number) => void = () => {};
+
+  #note(event: string): void {
+    this.events.push(event);
+    this.#wake.resolve();
+    this.#wake = Promise.withResolvers();
+  }
+
+  onConnect(): void {
+    this.#note('connect');
+  }
+  onData(bytes: Buffer, start: number, end: number): void {
+    this.#parts.push(Buffer.from(bytes.subarray(start, end)));
+    this.received += end - start;
+    this.hook(bytes, start, end);
+    this.#note('data');
+  }
+  onBlocked(): void {
+    this.#note('blocked');
+  }
+  onDrain(): void {
+    this.#note('drain');
+  }
+  onEnd(): void {
+    this.#note('end');
+  }
+  onClose(error: string | null): void {
+    this.#note(`close ${error}`);
+  }
+
+  get text(): string {
+    return Buffer.concat(this.#parts).toString('latin1');
+  }
+
+  async until(condition: () => boolean): Promise<void> {
+    while (!condition()) await this.#wake.promise;
+  }
+
+  has(event: string): boolean {
+    return this.events.includes(event);
+  }
+}
+
+interface Pair {
+  readonly stream: ByteStream;
+  readonly owner: Recorder;
+  /** The far end: a plain socket. */
+  readonly far: net.Socket;
+}
+
+let waiting = Promise.withResolvers<Pair>();
+const listener = await transport.listen('127.0.0.1', 0, (stream) => {
+  const owner = new Recorder();
+  waiting.resolve({ stream, owner, far: null as unknown as net.Socket });
+  return owner;
+});
+const server = net.createServer({ allowHalfOpen: true }).listen(0, '127.0.0.1');
+await new Promise((resolve) => server.once('listening', resolve));
+after(() => {
+  void listener.close();
+  server.close();
+});
+
+/** A stream that was accepted, with its client. */
+async function acceptedPair(): Promise<Pair> {
+  waiting = Promise.withResolvers();
+  const far = net.connect({ port: listener.port, host: '127.0.0.1', allowHalfOpen: true });
+  far.on('error', () => {});
+  const pair = await waiting.promise;
+  return { ...pair, far };
+}
+
+/** A stream that was opened, with the server's end. */
+async function openedPair(): Promise<Pair> {
+  const { promise, resolve } = Promise.withResolvers<net.Socket>();
+  server.once('connection', resolve);
+  const owner = new Recorder();
+  const stream = transport.connect('127.0.0.1', (server.address() as net.AddressInfo).port, owner);
+  const far = await promise;
+  far.on('error', () => {});
+  await owner.until(() => owner.has('connect'));
+  return { stream, owner, far };
+}
+
+const KINDS = [
+  ['an accepted stream', acceptedPair],
+  ['an opened stream', openedPair],
+] as const;
+
+/** Every byte tells where it stands. */
+function pattern(size: number): Buffer {
+  const bytes = Buffer.alloc(size);
+  for (let i = 0; i + 4 <= size; i += 4) bytes.writeUInt32LE(Math.imul(i, 0x9e3779b1) >>> 0, i);
+  return bytes;
+}
+
+async function readAll(far: net.Socket): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  for await (const part of far) parts.push(part as Buffer);
+  return Buffer.concat(parts);
+}
+
+for (const [kind, pair] of KINDS) {
+  test(`${kind} hands on what comes, and the end after it`, async () => {
+    const { stream, owner, far } = await pair();
+    far.end('hello');
+    await owner.until(() => owner.has('end'));
+    assert.equal(owner.text, 'hello');
+    stream.write('bye');
+    stream.end();
+    assert.equal((await readAll(far)).toString(), 'bye');
+    await owner.until(() => owner.has('close null'));
+    assert.deepEqual(
+      owner.events.filter((event) => event !== 'data' && event !== 'connect'),
+      ['end', 'close null'],
+    );
+  });
+
+  test(`${kind} sends all that was written before its end, in order, however large the pieces`, async () => {
+    const { stream, far } = await pair();
+    const bytes = pattern(3_000_000);
+    let expected = '';
+    for (let at = 0, size = 1; at < bytes.length; at += size, size = (size * 7 + 13) % 100_000) {
+      const end = Math.min(bytes.length, at + size);
+      stream.write(`[${at}]`);
+      if (end > at) stream.writeBytes(bytes, at, end);
+      expected += `[${at}]${bytes.toString('latin1', at, end)}`;
+    }
+    stream.destroyAfterFlush();
+    const got = (await readAll(far)).toString('latin1');
+    assert.ok(got === expected, `${got.length} of ${expected.length} bytes, or others`);
+  });
+
+  test(`${kind} tells that it is blocked, counts down what is unsent, and tells that it is drained`, async () => {
+    const { stream, owner, far } = await pair();
+    far.pause();
+    const bytes = pattern(16_000_000);
+    stream.writeBytes(bytes, 0, bytes.length);
+    await owner.until(() => owner.has('blocked'));
+    assert.equal(stream.blocked, true);
+    assert.ok(stream.unsent > 0);
+    const got = readAll(far);
+    await owner.until(() => owner.has('drain'));
+    assert.deepEqual([stream.blocked, stream.unsent], [false, 0]);
+    stream.end();
+    assert.ok((await got).equals(bytes));
+    assert.deepEqual(
+      owner.events.filter((event) => event === 'blocked' || event === 'drain'),
+      ['blocked', 'drain'],
+    );
+    stream.destroy();
+  });
+
+  test(`${kind} that is paused in its callback hands on nothing, not even the end, until it is resumed`, async () => {
+    const { stream, owner, far } = await pair();
+    owner.hook = () => stream.pause();
+    far.write('one');
+    await owner.until(() => owner.text === 'one');
+    await new Promise<void>((resolve) => void far.write('two', () => resolve()));
+    far.end();
+    // Time for the kernel to hand over what it has; several turns of the loop, all of them with a poll.
+    for (let i = 0; i < 20; i++) await turn();
+    assert.equal(owner.text, 'one');
+    assert.ok(!owner.has('end'));
+    owner.hook = () => {};
+    stream.resume();
+    await owner.until(() => owner.has('end'));
+    assert.equal(owner.text, 'onetwo');
+    stream.end();
+    await owner.until(() => owner.has('close null'));
+  });
+
+  test(`${kind} is told of a reset, once`, async () => {
+    const { owner, far } = await pair();
+    far.resetAndDestroy();
+    await owner.until(() => owner.has('close ECONNRESET'));
+    assert.equal(owner.events.filter((event) => event.startsWith('close')).length, 1);
+  });
+
+  test(`${kind} resets its peer`, async () => {
+    const { stream, far } = await pair();
+    const error = new Promise<NodeJS.ErrnoException>((resolve) => far.once('error', resolve));
+    stream.write('never sent');
+    stream.reset();
+    assert.equal((await error).code, 'ECONNRESET');
+  });
+
+  test(`${kind} whose owner throws is reset; the error is told, and others go on`, async () => {
+    const [bad, good] = [await pair(), await pair()];
+    bad.owner.hook = () => {
+      throw new Error('our fault');
+    };
+    bad.far.write('x');
+    await bad.owner.until(() => bad.owner.events.some((event) => event.startsWith('close')));
+    assert.match(String(faults.pop()), /our fault/);
+    good.far.write('still here');
+    await good.owner.until(() => good.owner.text === 'still here');
+    good.stream.destroy();
+  });
+}
+
+test('a connection that is refused closes with the reason', async () => {
+  const { port } = server.address() as net.AddressInfo;
+  const closed = net.createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => closed.once('listening', resolve));
+  const { port: free } = closed.address() as net.AddressInfo;
+  await new Promise((resolve) => closed.close(resolve));
+  assert.notEqual(free, port);
+  const owner = new Recorder();
+  transport.connect('127.0.0.1', free, owner);
+  await owner.until(() => owner.events.length > 0);
+  assert.deepEqual(owner.events, ['close ECONNREFUSED']);
+});
+
+test('bytes forwarded from one stream to a slow other are those that came, though read buffers are used again', async () => {
+  const [from, to] = [await openedPair(), await acceptedPair()];
+  from.stream.expectBulk(true);
+  from.owner.hook = (bytes, start, end) => to.stream.writeBytes(bytes, start, end);
+  const bytes = pattern(8_000_000);
+  to.far.pause();
+  from.far.end(bytes);
+  await from.owner.until(() => from.owner.has('end'));
+  to.stream.end();
+  const got = await readAll(to.far);
+  assert.ok(got.equals(bytes), `${got.length} of ${bytes.length} bytes, or others`);
+  from.stream.destroy();
+  to.stream.destroy();
+});
