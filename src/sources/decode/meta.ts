@@ -56,8 +56,11 @@ export function textMap(field: Field, maxLength: number): ReadonlyMap<string, st
   }
   if (length > maxLength)
     field.fail(`has ${length} characters in all, more than the ${maxLength} that are allowed`);
-  return texts;
+  return texts.size === 0 ? NO_TEXTS : texts;
 }
+
+/** Tens of thousands of objects have no labels: they share this. */
+const NO_TEXTS: ReadonlyMap<string, string> = new Map();
 
 function timestamp(field: Field): number {
   const text = field.textOr('');

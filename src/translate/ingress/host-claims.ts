@@ -18,7 +18,7 @@ export class HostClaims {
   readonly #host: Hostname;
   readonly #parts = new Map<ObjectKey, IngressPart>();
   /** Who claims a path that is another's. Few are claimed twice: nothing is kept for the others. */
-  readonly #losers = new Map<PathKey, Set<ObjectKey>>();
+  #losers: Map<PathKey, Set<ObjectKey>> | null = null;
   #table: HostTable | null = null;
 
   constructor(host: Hostname) {
@@ -43,7 +43,7 @@ export class HostClaims {
 
   /** What is claimed by more than one, reported with those that do not get it. */
   conflicts(): Problem[] {
-    return [...this.#losers].flatMap(([path, losers]) =>
+    return [...(this.#losers ?? [])].flatMap(([path, losers]) =>
       [...losers].map((key) => {
         const part = this.#parts.get(key)!; // whoever claims is among the parts
         return conflict(part, this.#claimed(key, path)!, this.#ownerOf(path, null)!);
@@ -76,13 +76,13 @@ export class HostClaims {
 
   /** Takes a claim back; the next in rank inherits the path. */
   #withdraw(key: ObjectKey, path: PathKey, edits: Edits): void {
-    const losers = this.#losers.get(path);
+    const losers = this.#losers?.get(path);
     if (this.#ownerOf(path, edits) === this.#claimed(key, path)) {
       const heir = losers === undefined ? undefined : [...losers].reduce((a, b) => this.#winner(a, b));
       edits.set(path, heir === undefined ? undefined : this.#claimed(heir, path));
       if (heir !== undefined) losers?.delete(heir);
     } else losers?.delete(key);
-    if (losers?.size === 0) this.#losers.delete(path);
+    if (losers?.size === 0) this.#losers?.delete(path);
   }
 
   #claim(key: ObjectKey, path: PathKey, edits: Edits): void {
@@ -92,6 +92,7 @@ export class HostClaims {
     if (winner === key) edits.set(path, this.#claimed(key, path));
     if (owner === undefined) return;
     const loser = winner === key ? ownerKey : key;
+    this.#losers ??= new Map();
     const losers = this.#losers.get(path);
     if (losers === undefined) this.#losers.set(path, new Set([loser]));
     else losers.add(loser);

@@ -28,11 +28,11 @@ export interface IngressPart {
   readonly claims: ReadonlyMap<Hostname, HostClaim>;
   /** The certificates of each host that is to be served with TLS; none means the default one. */
   readonly tls: ReadonlyMap<Hostname, readonly Certificate[]>;
-  readonly upstreams: ReadonlyMap<UpstreamKey, UpstreamSpec>;
+  readonly upstreams: readonly UpstreamSpec[];
   readonly problems: readonly Problem[];
   /** What was looked up, found or not: when one of these changes, the part is to be made anew. */
-  readonly services: ReadonlySet<ObjectKey>;
-  readonly secrets: ReadonlySet<ObjectKey>;
+  readonly services: readonly ObjectKey[];
+  readonly secrets: readonly ObjectKey[];
 }
 
 /** What one Ingress wants of one host. */
@@ -70,6 +70,8 @@ class Draft {
   readonly #claims = new Map<Hostname, { paths: Map<PathKey, Route>; fallback: Route | null }>();
   readonly #upstreams = new Map<UpstreamKey, UpstreamSpec>();
   readonly #services = new Set<ObjectKey>();
+  /** The paths of an Ingress mostly share a few backends: what is the same is made, and kept in memory, once. */
+  readonly #backends = new Map<string, ResolvedBackend>();
   readonly #problems: Problem[];
   /** Causes already reported: ten paths to one missing Service are one problem. */
   readonly #causes = new Set<string>();
@@ -131,10 +133,10 @@ class Draft {
       ingress: this.#ingress,
       claims: this.#claims,
       tls: tls.claims,
-      upstreams: this.#upstreams,
+      upstreams: [...this.#upstreams.values()],
       problems: [...this.#problems, ...tls.problems],
-      services: this.#services,
-      secrets: tls.secrets,
+      services: [...this.#services],
+      secrets: [...tls.secrets],
     };
   }
 
@@ -153,11 +155,15 @@ class Draft {
   }
 
   #resolve(backend: IngressBackend, field: string): ResolvedBackend {
+    const id = JSON.stringify(backend);
+    const known = this.#backends.get(id);
+    if (known !== undefined) return known;
     const { namespace } = this.#ingress.meta;
     if (backend.kind === 'service') this.#services.add(objectKey(namespace, backend.name));
     const { balance } = this.#annotated;
     const { services } = this.#snapshot;
     const resolved = resolveBackend(backend, { namespace, balance, services, options: this.#options });
+    this.#backends.set(id, resolved);
     if (resolved.upstream !== null) this.#upstreams.set(resolved.upstream.key, resolved.upstream);
     if (resolved.problem !== null) this.#report(field, resolved.problem);
     return resolved;

@@ -56,10 +56,9 @@ export class UpstreamStage {
   /** Gives the upstreams that are used for the first time, or no longer. */
   #recount(parts: readonly PartChange[]): Set<UpstreamKey> {
     const touched = new Set<UpstreamKey>();
-    for (const { after } of parts)
-      for (const spec of after?.upstreams.values() ?? []) this.#use(spec, touched);
+    for (const { after } of parts) for (const spec of after?.upstreams ?? []) this.#use(spec, touched);
     for (const { before } of parts) {
-      for (const key of before?.upstreams.keys() ?? []) {
+      for (const { key } of before?.upstreams ?? []) {
         const used = this.#used.get(key)!; // counted when `before` was `after`
         used.users--;
         if (used.users === 0) touched.add(key);
