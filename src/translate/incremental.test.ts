@@ -157,6 +157,51 @@ test('after any edits the translation is what a fresh translator gives', () => {
   );
 });
 
+/** Ten neighbouring paths out of two hundred, so that a few dozen Ingresses fill a host and get in each other's way. */
+const anyNeighbour = fc
+  .record({ n: fc.nat(40), first: fc.nat(190), creationTimestamp: fc.constantFrom(0, 1000, 2000) })
+  .map(({ n, first, creationTimestamp }) => {
+    const paths = Array.from({ length: 10 }, (_, i) => ({
+      path: `/${first + i}`,
+      pathType: 'Prefix' as const,
+      backend: backend('a:80'),
+    }));
+    const name = `neighbour-${n}`;
+    return ingress(name, { rules: [{ host: 'x.test', paths }], meta: meta(name, { creationTimestamp }) });
+  });
+
+test('a host that many Ingresses share is what a fresh translator gives', () => {
+  const neighbours = fc.array(anyNeighbour, { minLength: 30, maxLength: 60 });
+  const edits = fc.array(
+    fc.record({
+      kind: fc.constantFrom('set' as const, 'set' as const, 'remove' as const),
+      object: anyNeighbour,
+    }),
+    { minLength: 1, maxLength: 10 },
+  );
+  fc.assert(
+    fc.property(neighbours, edits, (start, rounds) => {
+      const translator = createTranslator(OPTIONS);
+      let snapshot = edited(
+        snapshotOf([service('a')]),
+        start.map((object) => ({ kind: 'set', object })),
+      );
+      translator.translate(snapshot);
+      for (const round of rounds) {
+        snapshot = edited(snapshot, [round]);
+        const { table, problems } = translator.translate(snapshot);
+        const fresh = createTranslator(OPTIONS).translate(snapshot);
+        const [paths, expected] = [table, fresh.table].map(
+          ({ hosts }) => new Map(hosts.get('x.test' as never)?.paths),
+        );
+        assert.deepEqual(paths, expected);
+        assert.deepEqual(problems, fresh.problems);
+      }
+    }),
+    { numRuns: 30 },
+  );
+});
+
 test('every route forwards to an upstream that is in the table', () => {
   fc.assert(
     fc.property(fc.array(anyObject, { maxLength: 20 }), (objects) => {
