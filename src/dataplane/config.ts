@@ -128,7 +128,7 @@ export const DEFAULT_LIMITS: Limits = {
   requests: 50_000,
   requestsPerConnection: 10_000,
   endpointConnections: 1024,
-  endpointIdleConnections: 128,
+  endpointIdleConnections: 512,
   pendingRequests: 1024,
   replayBytes: 65_536,
   informationalResponses: 32,

@@ -25,12 +25,14 @@ export class TimerWheel {
   worstLagMs = 0;
   readonly #heads: (Timed | null)[] = new Array(SLOTS + 1).fill(null);
   readonly #clock: () => number;
+  readonly #onFault: (error: unknown) => void;
   #tick: number;
   #timer: NodeJS.Timeout | null = null;
 
-  /** `clock` gives monotonic milliseconds. */
-  constructor(clock: () => number) {
+  /** `clock` gives monotonic milliseconds; `onFault` is told what a callback threw, the other timers go on. */
+  constructor(clock: () => number, onFault: (error: unknown) => void = rethrow) {
     this.#clock = clock;
+    this.#onFault = onFault;
     this.now = clock();
     this.#tick = Math.floor(this.now / TICK_MS);
   }
@@ -99,7 +101,11 @@ export class TimerWheel {
       if (entry.deadline === 0) continue;
       if (entry.deadline <= this.now) {
         entry.deadline = 0;
-        entry.onDeadline();
+        try {
+          entry.onDeadline();
+        } catch (error) {
+          this.#onFault(error);
+        }
       } else this.#insert(entry, this.#tickFor(entry.deadline));
     }
   }
@@ -124,4 +130,8 @@ export class TimerWheel {
     const offset = (slot - (this.#tick % SLOTS) + SLOTS) % SLOTS;
     return this.#tick + (offset === 0 ? SLOTS : offset);
   }
+}
+
+function rethrow(error: unknown): never {
+  throw error;
 }

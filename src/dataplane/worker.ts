@@ -34,7 +34,7 @@ function post(message: FromWorker): void {
 }
 
 const stats = new Stats();
-const wheel = new TimerWheel(() => performance.now());
+const wheel = new TimerWheel(() => performance.now(), fault);
 const upstreams = new Upstreams(wheel);
 const table = new LiveTable<LiveRoute>({
   hasUpstream: (key) => upstreams.get(key) !== undefined,

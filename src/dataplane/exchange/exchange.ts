@@ -15,7 +15,7 @@ import { forwardedHead, idFor, isLoop, offeredUpgrade } from './forward-request.
 import { hashKey } from './hash-key.ts';
 import type { LiveRoute } from './live-route.ts';
 import { acceptIn, type OwnAnswer, ownAnswer, redirectAnswer } from './own-answer.ts';
-import type { Peer } from './peer.ts';
+import { believedOrigin, type Peer } from './peer.ts';
 import { NO_ROUTE } from './refusal.ts';
 import type { Downstream, UpstreamFailure, UpstreamSide } from './sides.ts';
 
@@ -133,7 +133,8 @@ export class Exchange implements Waiter, Timed {
   ): void {
     const { dataplane } = this;
     this.id = idFor(head, peer);
-    this.client = peer.address;
+    const origin = peer.trusted ? believedOrigin(head, peer, dataplane.trusted) : null;
+    this.client = origin === null ? peer.address : origin.client;
     this.method = head.method;
     this.authority = head.authority;
     this.target = target;
@@ -166,7 +167,7 @@ export class Exchange implements Waiter, Timed {
     this.idempotent = isIdempotent(head.method);
     this.upgrade = head.upgrade === '' ? '' : offeredUpgrade(head, dataplane.config.upgrades);
     const fallbackHost = route.host === '' ? 'localhost' : route.host;
-    this.text = forwardedHead(head, target, this.upgrade, this.id, peer, dataplane.trusted, fallbackHost);
+    this.text = forwardedHead(head, target, this.upgrade, this.id, peer, origin, fallbackHost);
     if (smallBody !== null) {
       this.text += smallBody;
       this.receivedBytes = smallBody.length;
@@ -367,7 +368,7 @@ export class Exchange implements Waiter, Timed {
     // Somebody else may have been quicker.
     const full =
       endpoint.idle.length === 0 && endpoint.open >= this.dataplane.config.limits.endpointConnections;
-    if (full) return endpoint.wait(this);
+    if (full) return endpoint.waitOn(this);
     this.#stopWaiting();
     this.#use(endpoint);
   }

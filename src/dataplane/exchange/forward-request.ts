@@ -8,7 +8,7 @@ import {
 } from '../message/field-names.ts';
 import type { RequestHead } from '../message/request-head.ts';
 import { requestId } from '../request-id.ts';
-import { believedOrigin, forwardedLine, type Peer, type TrustedProxies } from './peer.ts';
+import { forwardedLine, type Origin, type Peer } from './peer.ts';
 
 const PSEUDONYM = 'tidegate';
 const VIA_LINE = ['1.0', '1.1', '2.0'].map((version) => `Via: ${version} ${PSEUDONYM}\r\n`);
@@ -34,7 +34,7 @@ export function isLoop(head: RequestHead): boolean {
 
 /**
  * The request's head for an HTTP/1.1 upstream, up to and including the empty line. `target` is what was
- * matched; `upgrade` is the protocol offered or ''; the body's framing is the parser's, never the sent fields.
+ * matched; `origin` is what a trusted peer tells of the client, else null; `upgrade` is the protocol offered or ''; the body's framing is the parser's, never the sent fields.
  */
 export function forwardedHead(
   head: RequestHead,
@@ -42,14 +42,13 @@ export function forwardedHead(
   upgrade: string,
   id: string,
   peer: Peer,
-  trusted: TrustedProxies,
+  origin: Origin | null,
   fallbackHost: string,
 ): string {
   const fields = head.fields;
   const authority = head.authority === '' ? fallbackHost : head.authority;
   let out = `${head.method} ${target} HTTP/1.1\r\nHost: ${authority}\r\n${fields.copyExcept(NOT_COPIED_IN_REQUEST, notCopied(head))}`;
-  if (peer.trusted) {
-    const origin = believedOrigin(head, peer, trusted);
+  if (origin !== null) {
     out += `${origin.fields}X-Forwarded-Host: ${origin.host}\r\nX-Request-ID: ${id}\r\n`;
     const certificate = fields.joined(X_FORWARDED_CLIENT_CERT);
     if (certificate !== '') out += `X-Forwarded-Client-Cert: ${certificate}\r\n`;

@@ -52,6 +52,7 @@ export class ChunkedDecoder {
   #digits = 0;
   #extensionBytes = 0;
   #quoted = false;
+  #escaped = false;
   #trailerBytes: Buffer = EMPTY;
 
   constructor(limits: ChunkedLimits) {
@@ -118,7 +119,9 @@ export class ChunkedDecoder {
       return this.#quoted ? BAD : MORE;
     }
     if ((c < 32 && c !== 9) || c === 127) return BAD;
-    if (c === 34) this.#quoted = !this.#quoted;
+    if (this.#escaped) this.#escaped = false;
+    else if (c === 92) this.#escaped = this.#quoted;
+    else if (c === 34) this.#quoted = !this.#quoted;
     return MORE;
   }
 

@@ -8,6 +8,7 @@ import type { ByteStream, StreamOwner } from '../transport/stream.ts';
 import type { Endpoint } from '../upstream/endpoint.ts';
 import { type BodySink, ChunkedDecoder, chunkHead, DONE, MORE } from './chunked.ts';
 import { parseResponseHead } from './parse-response.ts';
+import { Stash } from './stash.ts';
 
 const CONNECTING = 0;
 const IDLE = 1;
@@ -36,7 +37,7 @@ export class Http1ClientConnection implements UpstreamSide, StreamOwner, BodySin
   remaining = 0;
   decoder: ChunkedDecoder | null = null;
   /** The start of a head that came in pieces. */
-  partial: Buffer | null = null;
+  partial: Stash | null = null;
   /** The request's body is sent in chunks. */
   sendsChunks = false;
   requestSent = false;
@@ -220,16 +221,20 @@ export class Http1ClientConnection implements UpstreamSide, StreamOwner, BodySin
   }
 
   #readHead(chunk: Buffer, start: number, end: number): void {
-    let bytes = chunk;
-    let i = start;
-    let stop = end;
-    if (this.partial !== null) {
-      bytes = Buffer.concat([this.partial, chunk.subarray(start, end)]);
-      this.partial = null;
-      i = 0;
-      stop = bytes.length;
-    }
     this.answered = true;
+    const { partial } = this;
+    if (partial === null) return this.#readHeads(chunk, start, end);
+    partial.append(chunk, start, end);
+    // A head that dribbles in is looked at again only when a line may have ended, or became too long.
+    const line = chunk.indexOf(10, start);
+    const tooLong = partial.length >= this.dataplane.config.limits.responseHeadBytes;
+    if ((line < 0 || line >= end) && !tooLong) return;
+    this.partial = null;
+    this.#readHeads(partial.bytes, 0, partial.length);
+  }
+
+  #readHeads(bytes: Buffer, start: number, stop: number): void {
+    let i = start;
     // Informational responses come before the final one, in the same or in later reads.
     for (;;) {
       const next = parseResponseHead(bytes, i, stop, this.dataplane.config.limits, responseHead);
@@ -239,7 +244,7 @@ export class Http1ClientConnection implements UpstreamSide, StreamOwner, BodySin
         return this.#fail('bad-response');
       }
       if (next === 0) {
-        this.partial = Buffer.from(bytes.subarray(i, stop));
+        this.partial = new Stash(bytes, i, stop);
         return;
       }
       const status = responseHead.status;

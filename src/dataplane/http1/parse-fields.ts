@@ -102,7 +102,7 @@ export function readConnection(value: string, out: ConnectionOptions): void {
     return;
   }
   for (const part of value.split(',')) {
-    const option = part.trim().toLowerCase();
+    const option = withoutBlanks(part).toLowerCase();
     if (option === '') continue;
     if (option === 'close') out.close = true;
     else if (option === 'keep-alive') out.keepAlive = true;
@@ -117,4 +117,17 @@ export function withoutProtected(listed: string[] | null): string[] | null {
   if (listed === null) return null;
   const kept = listed.filter((name) => PROTECTED_FROM_CONNECTION[fieldId(name)] !== 1);
   return kept.length === 0 ? null : kept;
+}
+
+/** Only SP and HTAB are white space here; `trim` would take \xa0 too. */
+function withoutBlanks(text: string): string {
+  let start = 0;
+  let end = text.length;
+  while (start < end && isBlank(text.charCodeAt(start))) start++;
+  while (end > start && isBlank(text.charCodeAt(end - 1))) end--;
+  return text.slice(start, end);
+}
+
+function isBlank(c: number): boolean {
+  return c === 32 || c === 9;
 }

@@ -253,6 +253,12 @@ function absoluteForm(head: RequestHead, target: string): number {
   if (!isAuthority(authority)) return -400;
   head.authority = authority;
   const rest = target.slice(end);
+  if (rest === '' && head.method === 'OPTIONS') {
+    // RFC 9112 3.2.4: no path and no query means the server as a whole.
+    head.target = '*';
+    head.pathLength = 1;
+    return 0;
+  }
   head.target = rest.charCodeAt(0) === 47 ? rest : `/${rest}`;
   const query = head.target.indexOf('?');
   head.pathLength = query < 0 ? head.target.length : query;

@@ -110,6 +110,7 @@ export class Http2ServerConnection implements StreamOwner, ClientConnection, Fra
     );
     listener.connections.add(this);
     this.#rearm();
+    stream.writeOncePerTurn();
     stream.write(
       frame.settingsFrame([
         [frame.SETTINGS_MAX_CONCURRENT_STREAMS, limits.http2ConcurrentStreams],

@@ -1,4 +1,6 @@
-/** 1 for what a host may hold besides an IP literal: reg-name of RFC 3986 without sub-delims nobody uses. */
+import { isIPv6 } from 'node:net';
+
+/** 1 for what a host may hold besides an IP literal: reg-name of RFC 3986. */
 const HOST_CHAR = new Uint8Array(256);
 for (const c of "-._~!$&'()*+;=%0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") {
   HOST_CHAR[c.charCodeAt(0)] = 1;
@@ -10,15 +12,12 @@ export function isAuthority(text: string): boolean {
   const length = text.length;
   if (text.charCodeAt(0) === 91) {
     i = text.indexOf(']');
-    if (i < 3) return false;
-    for (let k = 1; k < i; k++) {
-      const c = text.charCodeAt(k) | 32;
-      const hex = (c >= 48 && c <= 58) || (c >= 97 && c <= 102);
-      if (!hex && text.charCodeAt(k) !== 46) return false;
-    }
+    if (i < 0 || !isIPv6(text.slice(1, i))) return false;
     i++;
   } else {
-    while (i < length && HOST_CHAR[text.charCodeAt(i)] === 1) i++;
+    for (let c = text.charCodeAt(0); i < length && HOST_CHAR[c] === 1; c = text.charCodeAt(++i)) {
+      if (c === 37 && !(isHex(text.charCodeAt(i + 1)) && isHex(text.charCodeAt(i + 2)))) return false;
+    }
     if (i === 0) return false;
   }
   if (i === length) return true;
@@ -30,4 +29,8 @@ export function isAuthority(text: string): boolean {
     port = port * 10 + digit;
   }
   return port <= 65535;
+}
+
+function isHex(c: number): boolean {
+  return (c >= 48 && c <= 57) || ((c | 32) >= 97 && (c | 32) <= 102);
 }

@@ -1,6 +1,6 @@
 /** TLS on the streams of the portable transport: node:tls. */
 import { TLSSocket } from 'node:tls';
-import { adoptAccepted, disown, guard, NetStream } from './net.ts';
+import { adoptAccepted, disown, NetStream, tell } from './net.ts';
 import type { ByteStream, SecureStream, StreamOwner, TlsServer, TlsSettings } from './stream.ts';
 
 class TlsStream extends NetStream implements SecureStream {
@@ -54,7 +54,7 @@ function secure(
   stream.owner = owner;
   socket.once('secure', () => {
     stream.established = true;
-    guard(stream, () => stream.owner.onConnect());
+    tell(stream, 'onConnect');
   });
   socket.on('_tlsError', (error: NodeJS.ErrnoException) => {
     stream.error ??= error.code ?? 'ERR_SSL';

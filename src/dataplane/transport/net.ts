@@ -36,11 +36,31 @@ let inCallback = false;
 
 function flushDirty(): void {
   flushScheduled = false;
-  for (let i = 0; i < dirty.length; i++) dirty[i]!.flush();
+  for (let i = 0; i < dirty.length; i++) {
+    try {
+      dirty[i]!.settle();
+    } catch (error) {
+      dirty[i]!.reset();
+      onFault(error);
+    }
+  }
   dirty.length = 0;
 }
 
+/** Streams with text that waits for the end of the loop's turn. */
+const collecting: NetStream[] = [];
+
+function flushCollecting(): void {
+  for (let i = 0; i < collecting.length; i++) collecting[i]!.flush();
+  collecting.length = 0;
+}
+
 function markDirty(stream: NetStream): void {
+  if (stream.oncePerTurn) {
+    if (collecting.length === 0) setImmediate(flushCollecting);
+    collecting.push(stream);
+    return;
+  }
   dirty.push(stream);
   if (!inCallback && !flushScheduled) {
     flushScheduled = true;
@@ -67,8 +87,10 @@ export class NetStream implements ByteStream {
   socket: net.Socket;
   blocked = false;
   paused = false;
+  resuming = false;
   error: string | null = null;
   pending = '';
+  oncePerTurn = false;
   /** Outgoing streams while in bulk mode: the buffer the socket reads into. */
   buffer: ReadBuffer | null = null;
   bulk = false;
@@ -117,6 +139,15 @@ export class NetStream implements ByteStream {
       if (reading !== null) reading.retained = true;
       this.#noteBlocked();
     }
+  }
+
+  /** What is left to do when the running callback returns. */
+  settle(): void {
+    this.flush();
+    if (!this.resuming) return;
+    this.resuming = false;
+    // The documented way for a Readable to ask its source for more; a no-op while the handle is reading.
+    if (!this.paused && !this.socket.destroyed) this.socket._read(0);
   }
 
   /** Sends the pending text. */
@@ -171,9 +202,14 @@ export class NetStream implements ByteStream {
     if (!this.paused) return;
     this.paused = false;
     if (this.accepted) {
-      // The documented way for a Readable to ask its source for more; a no-op while the handle is reading.
-      if (!this.socket.destroyed) this.socket._read(0);
+      // Put off, so that a pause in the same turn wins.
+      this.resuming = true;
+      markDirty(this);
     } else this.socket.resume();
+  }
+
+  writeOncePerTurn(): void {
+    this.oncePerTurn = true;
   }
 
   expectBulk(bulk: boolean): void {
@@ -225,14 +261,28 @@ function pushToOwner(this: OwnedSocket, chunk: Buffer | null): boolean {
   return !stream.paused;
 }
 
+/** Calls the owner about something other than data, with the same care as {@link deliver}. */
+export function tell(stream: NetStream, what: 'onConnect' | 'onDrain' | 'onEnd'): void {
+  const nested = inCallback;
+  inCallback = true;
+  try {
+    stream.owner[what]();
+  } catch (error) {
+    stream.reset();
+    onFault(error);
+  }
+  inCallback = nested;
+  if (!nested && dirty.length > 0) flushDirty();
+}
+
 function onEnd(this: OwnedSocket): void {
-  this[STREAM].owner.onEnd();
+  tell(this[STREAM], 'onEnd');
 }
 
 function onDrain(this: OwnedSocket): void {
   const stream = this[STREAM];
   stream.blocked = false;
-  stream.owner.onDrain();
+  tell(stream, 'onDrain');
 }
 
 function onError(this: OwnedSocket, error: NodeJS.ErrnoException): void {
@@ -245,11 +295,15 @@ function onClose(this: OwnedSocket): void {
   stream.pending = '';
   const owner = stream.owner;
   stream.owner = nobody;
-  owner.onClose(stream.error);
+  try {
+    owner.onClose(stream.error);
+  } catch (error) {
+    onFault(error);
+  }
 }
 
 function onConnect(this: OwnedSocket): void {
-  this[STREAM].owner.onConnect();
+  tell(this[STREAM], 'onConnect');
 }
 
 function ignoreData(): void {}
@@ -285,16 +339,6 @@ export function disown(stream: NetStream): net.Socket {
   socket.off('end', onEnd);
   socket.off('drain', onDrain);
   return socket;
-}
-
-/** Runs what an owner does about an event that is no data; a fault of ours ends that one stream. */
-export function guard(stream: NetStream, run: () => void): void {
-  try {
-    run();
-  } catch (error) {
-    stream.reset();
-    onFault(error);
-  }
 }
 
 async function listen(

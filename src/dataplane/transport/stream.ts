@@ -5,8 +5,9 @@
  * - Writes are coalesced: they leave when the callback that is running returns, in one system call where the
  *   transport can. Bytes given to `writeBytes` may be reused by the caller as soon as it returns, if they came
  *   from `onData` of the same transport; other buffers must be left alone.
+ * - Writes of no bytes are not allowed: in a chunked body they would read as its end.
  * - Backpressure is explicit: after `onBlocked` more writes are allowed but pile up in memory, until `onDrain`.
- *   `pause` stops `onData` and with it the notice of the peer's end or reset.
+ *   No `onDrain` follows `end`. `pause` stops `onData` (one read that was under way may still come) and with it the notice of the peer's end or reset.
  */
 import type { SecureContext } from 'node:tls';
 
@@ -32,6 +33,11 @@ export interface ByteStream {
   reset(): void;
   pause(): void;
   resume(): void;
+  /**
+   * Collects what is written until the event loop's turn ends, not only the callback: for a stream that many
+   * callbacks write to, each a little.
+   */
+  writeOncePerTurn(): void;
   /** Expect (or no longer expect) megabytes: larger read buffers where the transport has them. */
   expectBulk(bulk: boolean): void;
 }

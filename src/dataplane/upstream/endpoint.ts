@@ -58,11 +58,13 @@ export class Endpoint<C extends PooledConnection = PooledConnection> implements 
 
   succeeded(): void {
     this.#failures = 0;
+    // It has come back for good: the next ejection is a first one again.
+    if (!this.ejected) this.#ejections = 0;
   }
 
   /** Counts a failure of the endpoint itself. True when this one put it out of service. */
   failed(): boolean {
-    if (++this.#failures < FAILURES_TO_EJECT || this.ejected) return false;
+    if (this.ejected || ++this.#failures < FAILURES_TO_EJECT) return false;
     this.#failures = 0;
     this.#ejections++;
     this.ejected = true;
@@ -89,6 +91,11 @@ export class Endpoint<C extends PooledConnection = PooledConnection> implements 
 
   wait(waiter: Waiter): void {
     this.#waiters.push(waiter);
+  }
+
+  /** For one whose turn came to nothing: it stays the first. */
+  waitOn(waiter: Waiter): void {
+    this.#waiters.unshift(waiter);
   }
 
   stopWaiting(waiter: Waiter): void {
