@@ -188,6 +188,8 @@ export class MemoryStream implements ByteStream {
 
   expectBulk(): void {}
 
+  writeOncePerTurn(): void {}
+
   /** The peer reset the connection, or bytes were sent to one that is closed. */
   broken(error: string): void {
     if (this.destroyed) return;
