@@ -243,9 +243,12 @@ export class Supervisor {
   #sendNext(slot: Slot): void {
     const { sending } = slot;
     if (sending === null) return;
-    const stage = sending.stages[sending.next++];
-    if (stage !== undefined) send(slot, stage);
-    else send(slot, { kind: 'commit', generation: sending.table.generation });
+    const { chunks, table, next } = sending;
+    sending.next++;
+    const chunk = chunks[next];
+    if (chunk !== undefined) send(slot, { kind: 'stage', chunk });
+    // Together with the last chunk; its `staged` finds nothing left to send.
+    if (next === Math.max(0, chunks.length - 1)) send(slot, { kind: 'commit', generation: table.generation });
   }
 
   #onApplied(slot: Slot, pauseMs: number): void {

@@ -25,6 +25,7 @@ import { Upstreams } from './upstream/upstreams.ts';
 const LOG_FLUSH_MS = 1000;
 const DRAIN_CHECK_MS = 50;
 const REPORT_SERIES = 500;
+const REPORT_PAUSE_MS = 25;
 
 const port = parentPort!;
 const config = workerData as DataplaneConfig;
@@ -180,8 +181,10 @@ function report(id: number): void {
   port.postMessage({ kind: 'stats', id: more ? 0 : id, report: packed } satisfies FromWorker, [
     packed.cells.buffer,
   ]);
-  // Thousands of routes in use are told in pieces, with requests served in between.
-  if (more) setImmediate(report, id);
+  if (!more) return;
+  // Thousands of routes in use are told in pieces, with requests served in between here, and tables made there.
+  if (id === 0) setTimeout(report, REPORT_PAUSE_MS, id);
+  else setImmediate(report, id);
 }
 
 async function drain(): Promise<void> {
