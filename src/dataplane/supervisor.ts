@@ -243,12 +243,12 @@ export class Supervisor {
   #sendNext(slot: Slot): void {
     const { sending } = slot;
     if (sending === null) return;
-    const { chunks, table, next } = sending;
+    const { stages, table, next } = sending;
     sending.next++;
-    const chunk = chunks[next];
-    if (chunk !== undefined) send(slot, { kind: 'stage', chunk });
-    // Together with the last chunk; its `staged` finds nothing left to send.
-    if (next === Math.max(0, chunks.length - 1)) send(slot, { kind: 'commit', generation: table.generation });
+    const stage = stages[next];
+    if (stage !== undefined) send(slot, stage);
+    // Together with the last stage, whose `staged` then finds nothing left to send.
+    if (next === Math.max(0, stages.length - 1)) send(slot, { kind: 'commit', generation: table.generation });
   }
 
   #onApplied(slot: Slot, pauseMs: number): void {
