@@ -75,12 +75,14 @@ function* jsonPieces(value: unknown): Generator<string> {
   yield JSON.stringify(value);
 }
 
+/** Keys in order: two dumps can be compared. */
 function* objectPieces<V>(
   map: ReadonlyMap<string, V>,
   valuePieces: (value: V) => Generator<string>,
 ): Generator<string> {
   let before = '{';
-  for (const [key, value] of map) {
+  for (const key of [...map.keys()].sort()) {
+    const value = map.get(key)!;
     yield `${before}${JSON.stringify(key)}:`;
     yield* valuePieces(value);
     before = ',';
