@@ -165,7 +165,7 @@ describe('the configuration', () => {
     assert.equal(answer.headers['content-type'], 'application/json');
     const config = JSON.parse(answer.body);
     assert.equal(config.generation, 7);
-    assert.deepEqual(Object.keys(config.hosts), ['shop.example.com', '*.blog.example.com']);
+    assert.deepEqual(Object.keys(config.hosts), ['*.blog.example.com', 'shop.example.com']);
     const shop = config.hosts['shop.example.com'];
     assert.deepEqual(shop.paths['=/a'], route('shop.example.com', '/a', SHOP, 'shop'));
     assert.equal(shop.fallback, null);
