@@ -29,7 +29,28 @@ export interface Certificate {
 export interface TlsHost {
   readonly host: Hostname;
   readonly certificates: readonly CertificateId[];
+  /** Whether clients must show who they are; null: they need not. */
+  readonly clientAuth: ClientAuth | null;
 }
+
+/** `id` tells whether two hosts ask for the same: a connection made for one may be used for the other then. */
+export type ClientAuth =
+  | {
+      readonly kind: 'ask';
+      readonly id: string;
+      /** `optional`: none will do, but not a bad one. `unverified`: anything will do, the backend looks at it. */
+      readonly mode: 'required' | 'optional' | 'unverified';
+      /** Authorities between the certificate and one of ours, at most. */
+      readonly depth: number;
+      /** The backend gets the certificate itself, too. */
+      readonly passCertificate: boolean;
+      /** PEM. */
+      readonly authorities: SecretBytes;
+      /** Revocation lists in PEM; empty for none. */
+      readonly revoked: SecretBytes;
+    }
+  /** What to ask for cannot be found out: nobody gets in. */
+  | { readonly kind: 'closed'; readonly id: string };
 
 /** The part of the routing table that handshakes read. */
 export interface TlsTable {

@@ -1,14 +1,25 @@
 /** The difference between the TLS parts of two routing tables, as it crosses to the workers: see table-patch.ts. */
-import type { Certificate, CertificateId, TlsHost, TlsTable } from './certificate.ts';
+import type { Certificate, CertificateId, ClientAuth, TlsHost, TlsTable } from './certificate.ts';
 import type { Hostname } from './keys.ts';
 import { changedKeys } from './shared-map.ts';
 
 export interface TlsPatch {
   readonly certificates: readonly CertificatePatch[];
   readonly removedCertificates: readonly CertificateId[];
-  readonly hosts: readonly TlsHost[];
+  readonly hosts: readonly TlsHostPatch[];
   readonly removedHosts: readonly Hostname[];
 }
+
+export interface TlsHostPatch extends Omit<TlsHost, 'clientAuth'> {
+  readonly clientAuth: ClientAuthPatch | null;
+}
+
+export type ClientAuthPatch =
+  | (Omit<Extract<ClientAuth, { kind: 'ask' }>, 'authorities' | 'revoked'> & {
+      readonly authorities: string;
+      readonly revoked: string;
+    })
+  | Extract<ClientAuth, { kind: 'closed' }>;
 
 /** Text, because that is what a message port copies fastest; it is never logged. */
 export interface CertificatePatch {
@@ -45,9 +56,19 @@ function patchOf(entries: readonly Entry[]): TlsPatch {
   return {
     certificates: entries.flatMap((each) => (each.kind === 'certificate' ? [pemOf(each.certificate)] : [])),
     removedCertificates: entries.flatMap((each) => (each.kind === 'removed-certificate' ? [each.id] : [])),
-    hosts: entries.flatMap((each) => (each.kind === 'host' ? [each.host] : [])),
+    hosts: entries.flatMap((each) => (each.kind === 'host' ? [hostPatch(each.host)] : [])),
     removedHosts: entries.flatMap((each) => (each.kind === 'removed-host' ? [each.host] : [])),
   };
+}
+
+function hostPatch({ clientAuth, ...host }: TlsHost): TlsHostPatch {
+  if (clientAuth === null || clientAuth.kind === 'closed') return { ...host, clientAuth };
+  const { authorities, revoked, ...asked } = clientAuth;
+  const texts = {
+    authorities: decoder.decode(authorities.reveal()),
+    revoked: decoder.decode(revoked.reveal()),
+  };
+  return { ...host, clientAuth: { ...asked, ...texts } };
 }
 
 const decoder = new TextDecoder();

@@ -17,6 +17,9 @@ import { compileRoute, type LiveRoute } from '../../src/dataplane/exchange/live-
 import { TrustedProxies } from '../../src/dataplane/exchange/peer.ts';
 import { Http1ClientConnection } from '../../src/dataplane/http1/client.ts';
 import { Http1ServerConnection } from '../../src/dataplane/http1/server.ts';
+import { Http2ServerConnection, type Http2Shared } from '../../src/dataplane/http2/connection.ts';
+import { RequestFields } from '../../src/dataplane/http2/request-fields.ts';
+import { ResponseBlocks } from '../../src/dataplane/http2/response-blocks.ts';
 import type { LiveTable } from '../../src/dataplane/route/table.ts';
 import { Stats } from '../../src/dataplane/stats.ts';
 import { type Timed, TimerWheel } from '../../src/dataplane/timers.ts';
@@ -64,6 +67,7 @@ export class World {
   readonly #endpoints = new Set<Endpoint>();
   readonly #wheel: RecordingWheel;
   readonly #listener: ClientListener;
+  readonly #http2: Http2Shared;
   #now = 1000;
 
   constructor(options: WorldOptions = {}) {
@@ -107,12 +111,13 @@ export class World {
       refused: stats.series('', '', '', ''),
       serverLine: '',
       hstsLine: '',
-      tlsHosts: { hasHost: () => false },
+      tlsHosts: { hasHost: () => false, asks: false, clientAuthOf: () => null },
       active: 0,
       retrying: 0,
       tunnels: 0,
       draining: false,
     };
+    this.#http2 = { fields: new RequestFields(config.limits), blocks: new ResponseBlocks('tidegate', '') };
     this.#listener = { dataplane: this.dataplane, scheme: 'http', port: 80, connections: new Set() };
   }
 
@@ -131,6 +136,14 @@ export class World {
   /** A new client connection; gives the client's end. */
   client(): MemoryPeer {
     return this.transport.accept('192.0.2.1', (stream) => new Http1ServerConnection(this.#listener, stream));
+  }
+
+  /** As {@link client}, for one that speaks HTTP/2. */
+  http2Client(): MemoryPeer {
+    return this.transport.accept(
+      '192.0.2.1',
+      (stream) => new Http2ServerConnection(this.#listener, this.#http2, stream),
+    );
   }
 
   drain(): void {

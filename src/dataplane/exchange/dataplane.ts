@@ -1,6 +1,7 @@
 /** What all connections and exchanges of one worker share. */
 import type { AccessLog } from '../access-log.ts';
 import type { DataplaneConfig } from '../config.ts';
+import type { ClientAuthHosts } from '../filters/client-certificate.ts';
 import type { TlsHosts } from '../filters/tls-redirect.ts';
 import type { LiveTable } from '../route/table.ts';
 import type { Series, Stats } from '../stats.ts';
@@ -23,7 +24,7 @@ export interface Dataplane {
   readonly serverLine: string;
   /** `Strict-Transport-Security: …` line for responses over TLS; '' for no such line. */
   readonly hstsLine: string;
-  readonly tlsHosts: TlsHosts;
+  readonly tlsHosts: TlsHosts & ClientAuthHosts;
   /** Requests in flight. */
   active: number;
   /** Attempts after the first that are in flight. */

@@ -3,6 +3,7 @@
  * response on, counting. It owns no socket; both sides call it and are called by it. Hot path.
  */
 
+import { clientCertificateRefusal } from '../filters/client-certificate.ts';
 import { tlsRedirect } from '../filters/tls-redirect.ts';
 import { MAX_FORWARDS, USER_AGENT } from '../message/field-names.ts';
 import type { RequestHead } from '../message/request-head.ts';
@@ -155,9 +156,12 @@ export class Exchange implements Waiter, Timed {
     }
     const refused = this.#refusal(head);
     if (refused !== 0) return this.answer(refused, 'not-served');
-    if (route === null) return this.answer(404, 'no-route');
-    const location = tlsRedirect(route.policy, head, target, peer, dataplane.tlsHosts);
+    const { tlsHosts } = dataplane;
+    const location = route === null ? null : tlsRedirect(route.policy, head, target, peer, tlsHosts);
     if (location !== null) return this.#answerWith(redirectAnswer(308, location, this.id), 'tls-redirect');
+    const denied = clientCertificateRefusal(head.authority, peer, tlsHosts);
+    if (denied !== 0) return this.answer(denied, 'client-certificate');
+    if (route === null) return this.answer(404, 'no-route');
     if (route.upstream === null) return this.answer(503, 'backend-unresolved');
     const limit = this.#bodyLimit();
     if (limit > 0 && head.contentLength > limit) {

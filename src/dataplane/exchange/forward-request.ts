@@ -1,11 +1,13 @@
 /** The head that goes upstream, written anew for HTTP/1.1 from what the parser decided. Hot path. */
 import {
+  CLIENT_CERTIFICATE_FIELDS,
   MAX_FORWARDS,
   NOT_COPIED_IN_REQUEST,
   VIA,
   X_FORWARDED_CLIENT_CERT,
   X_REQUEST_ID,
 } from '../message/field-names.ts';
+import type { FieldBlock } from '../message/fields.ts';
 import type { RequestHead } from '../message/request-head.ts';
 import { requestId } from '../request-id.ts';
 import { forwardedLine, type Origin, type Peer } from './peer.ts';
@@ -55,6 +57,8 @@ export function forwardedHead(
   } else {
     out += `${peer.fields}X-Forwarded-Host: ${authority}\r\nX-Request-ID: ${id}\r\n`;
   }
+  if (peer.client.fields !== '') out += peer.client.fields;
+  else if (peer.trusted) out += clientCertificateLines(fields);
   if (peer.forwarded !== '') out += forwardedLine(head, peer);
   const via = fields.indexOf(VIA) < 0 ? '' : fields.joined(VIA);
   out +=
@@ -68,6 +72,16 @@ export function forwardedHead(
   if (head.trailersWanted) out += 'Connection: TE\r\nTE: trailers\r\n';
   if (head.method === 'OPTIONS') out += forwardsLeft(head);
   return `${out}\r\n`;
+}
+
+/** What a trusted proxy says about the certificate of the client. */
+function clientCertificateLines(fields: FieldBlock): string {
+  let out = '';
+  for (const [id, name] of CLIENT_CERTIFICATE_FIELDS) {
+    const value = fields.first(id);
+    if (value !== '') out += `${name}: ${value}\r\n`;
+  }
+  return out;
 }
 
 /** Names beyond the fixed set that end here: those Connection lists, and Max-Forwards where it is counted. */

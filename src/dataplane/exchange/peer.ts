@@ -9,6 +9,7 @@ import {
   X_FORWARDED_PROTO,
 } from '../message/field-names.ts';
 import type { RequestHead } from '../message/request-head.ts';
+import { type ClientIdentity, NOT_ASKED } from '../tls/client-identity.ts';
 
 /** Addresses of proxies in front of us whose forwarding fields are believed. */
 export class TrustedProxies {
@@ -43,6 +44,7 @@ export interface Peer {
   readonly fields: string;
   /** `for=…;proto=…` of RFC 7239 without host; '' when the field is not sent. */
   readonly forwarded: string;
+  readonly client: ClientIdentity;
 }
 
 export function makePeer(
@@ -51,6 +53,7 @@ export function makePeer(
   port: number,
   trusted: TrustedProxies,
   sendForwarded: boolean,
+  client: ClientIdentity = NOT_ASKED,
 ): Peer {
   const node = address.includes(':') ? `"[${address}]"` : address;
   return {
@@ -60,6 +63,7 @@ export function makePeer(
     port: String(port),
     fields: forwardingFields(address, address, scheme, String(port)),
     forwarded: sendForwarded ? `for=${node};proto=${scheme}` : '',
+    client,
   };
 }
 

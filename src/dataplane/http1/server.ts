@@ -611,6 +611,7 @@ export class Http1ServerConnection implements StreamOwner, ClientConnection, Dow
       port,
       dataplane.trusted,
       dataplane.config.sendForwarded,
+      this.stream.identity,
     );
   }
 }

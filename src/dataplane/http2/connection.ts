@@ -107,6 +107,7 @@ export class Http2ServerConnection implements StreamOwner, ClientConnection, Fra
       listener.port,
       dataplane.trusted,
       sendForwarded,
+      stream.identity,
     );
     listener.connections.add(this);
     this.#rearm();

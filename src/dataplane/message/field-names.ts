@@ -42,8 +42,22 @@ export const X_FORWARDED_SCHEME = 35;
 export const X_SCHEME = 36;
 export const X_FORWARDED_CLIENT_CERT = 38;
 export const STRICT_TRANSPORT_SECURITY = 39;
+export const SSL_CLIENT_VERIFY = 40;
+export const SSL_CLIENT_SUBJECT_DN = 41;
+export const SSL_CLIENT_ISSUER_DN = 42;
+export const SSL_CLIENT_CERT = 43;
+export const SSL_CLIENT_FINGERPRINT = 44;
 /** A name with `_`: CGI-like backends read `X_Forwarded_For` as the dashed name, so such lines are dropped. */
 export const UNDERSCORE = 37;
+
+/** What tells a backend who the client is (ingress-nginx): only our word counts, or that of a trusted proxy. */
+export const CLIENT_CERTIFICATE_FIELDS: readonly (readonly [number, string])[] = [
+  [SSL_CLIENT_VERIFY, 'ssl-client-verify'],
+  [SSL_CLIENT_SUBJECT_DN, 'ssl-client-subject-dn'],
+  [SSL_CLIENT_ISSUER_DN, 'ssl-client-issuer-dn'],
+  [SSL_CLIENT_CERT, 'ssl-client-cert'],
+  [SSL_CLIENT_FINGERPRINT, 'ssl-client-fingerprint'],
+];
 
 const NAMES: readonly (readonly [number, string])[] = [
   [HOST, 'host'],
@@ -84,6 +98,7 @@ const NAMES: readonly (readonly [number, string])[] = [
   [X_SCHEME, 'x-scheme'],
   [X_FORWARDED_CLIENT_CERT, 'x-forwarded-client-cert'],
   [STRICT_TRANSPORT_SECURITY, 'strict-transport-security'],
+  ...CLIENT_CERTIFICATE_FIELDS,
 ];
 
 const IDS = new Map<string, number>(NAMES.map(([id, name]) => [name, id]));
@@ -161,6 +176,7 @@ export const NOT_COPIED_IN_REQUEST = setOf(
   VIA,
   PROXY,
   UNDERSCORE,
+  ...CLIENT_CERTIFICATE_FIELDS.map(([id]) => id),
 );
 
 /** Response lines that are never copied. */

@@ -1,8 +1,10 @@
 /** One client of the HTTPS listener from its first byte to the end of its TLS handshake. */
+import type { ClientAuthPatch } from '../../model/tls-patch.ts';
 import type { Dataplane } from '../exchange/dataplane.ts';
 import type { Timed } from '../timers.ts';
 import type { ByteStream, SecureStream, StreamOwner, TlsServer } from '../transport/stream.ts';
 import { type ClientHello, readClientHello } from './client-hello.ts';
+import { identify } from './client-identity.ts';
 import type { LiveTls } from './live-tls.ts';
 
 export interface TlsListener {
@@ -40,6 +42,7 @@ export class TlsHandshake implements StreamOwner, Timed {
   #secure: SecureStream | null = null;
   #received: Buffer | null = null;
   #serverName = '';
+  #clientAuth: ClientAuthPatch | null = null;
   #since = 0;
   /** Refused or given up: what still comes is dropped. */
   #over = false;
@@ -80,8 +83,8 @@ export class TlsHandshake implements StreamOwner, Timed {
 
   #begin(hello: ClientHello, received: Buffer): void {
     const { dataplane, tls, server, protocols, running } = this.#listener;
-    const context = tls.choose(hello);
-    if (context === null) return this.#refuse(alert(UNRECOGNIZED_NAME));
+    const chosen = tls.choose(hello);
+    if (chosen === null) return this.#refuse(alert(UNRECOGNIZED_NAME));
     if (running.size >= dataplane.config.limits.tlsHandshakes && !this.#makeRoom()) {
       dataplane.stats.counters['limit_hits_total:tls_handshakes']++;
       this.#over = true;
@@ -91,7 +94,11 @@ export class TlsHandshake implements StreamOwner, Timed {
     this.#serverName = hello.serverName;
     this.#since = dataplane.wheel.now;
     running.add(this);
-    this.#secure = server.secure(this.#stream, received, { context, protocols }, this);
+    const { context, clientAuth } = chosen;
+    this.#clientAuth = clientAuth;
+    const askCertificate = clientAuth?.kind === 'ask';
+    const settings = { context, protocols, askCertificate };
+    this.#secure = server.secure(this.#stream, received, settings, this);
     this.#stream = this.#secure;
   }
 
@@ -115,6 +122,7 @@ export class TlsHandshake implements StreamOwner, Timed {
     if (serverName !== '' && canonical(serverName) !== this.#serverName) return stream.reset();
     dataplane.stats.counters[stream.resumed ? 'tls_handshakes_total:resumed' : 'tls_handshakes_total:full']++;
     this.#leave();
+    if (this.#clientAuth !== null) stream.identity = identify(this.#clientAuth, stream.clientCertificate());
     stream.owner = accept(stream);
   }
 

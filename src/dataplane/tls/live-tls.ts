@@ -3,9 +3,9 @@
  * them, and the keys of session tickets.
  */
 import type { SecureContext } from 'node:tls';
-import type { CertificateId, TlsHost } from '../../model/certificate.ts';
+import type { CertificateId } from '../../model/certificate.ts';
 import type { Hostname } from '../../model/keys.ts';
-import type { CertificatePatch, TlsPatch } from '../../model/tls-patch.ts';
+import type { CertificatePatch, ClientAuthPatch, TlsHostPatch, TlsPatch } from '../../model/tls-patch.ts';
 import type { TlsConfig } from '../config.ts';
 import type { ClientHello } from './client-hello.ts';
 import { makeSecureContext } from './secure-context.ts';
@@ -13,13 +13,21 @@ import { makeSecureContext } from './secure-context.ts';
 /** Contexts take about 40 KiB each; beyond this many those that were not used for longest are dropped. */
 const MOST_CONTEXTS = 4096;
 
+export interface Chosen {
+  readonly context: SecureContext;
+  /** What the client is asked for; null for nothing. */
+  readonly clientAuth: ClientAuthPatch | null;
+}
+
 export class LiveTls {
   readonly #config: TlsConfig;
   readonly #onUnusable: (certificate: CertificateId, reason: string) => void;
-  readonly #hosts = new Map<string, TlsHost>();
+  readonly #hosts = new Map<string, TlsHostPatch>();
   readonly #certificates = new Map<CertificateId, CertificatePatch>();
   /** By certificates and ticket key; least recently used first. */
   readonly #contexts = new Map<string, SecureContext | null>();
+  /** How many hosts ask for client certificates. */
+  #asking = 0;
   /** 48 bytes each, the one for new tickets first. */
   #ticketKeys: readonly Buffer[] = [];
   #staged: TlsPatch[] = [];
@@ -41,13 +49,24 @@ export class LiveTls {
     this.#staged = [];
     for (const { certificates, hosts } of staged) {
       for (const certificate of certificates) this.#certificates.set(certificate.id, certificate);
-      for (const host of hosts) this.#hosts.set(host.host, host);
+      for (const host of hosts) this.#setHost(host);
     }
     for (const { removedCertificates, removedHosts } of staged) {
-      for (const host of removedHosts) this.#hosts.delete(host);
+      for (const host of removedHosts) this.#removeHost(host);
       for (const id of removedCertificates) this.#certificates.delete(id);
     }
     if (staged.some(({ removedCertificates }) => removedCertificates.length > 0)) this.#dropContexts();
+  }
+
+  #setHost(host: TlsHostPatch): void {
+    this.#removeHost(host.host);
+    this.#hosts.set(host.host, host);
+    if (host.clientAuth !== null) this.#asking++;
+  }
+
+  #removeHost(host: Hostname): void {
+    if (this.#hosts.get(host)?.clientAuth) this.#asking--;
+    this.#hosts.delete(host);
   }
 
   /** Drops the contexts of certificates that are gone. */
@@ -69,15 +88,29 @@ export class LiveTls {
     return host !== '' && this.#find(host) !== undefined;
   }
 
-  /** What a client that sent this hello is answered with; null when there is not even a default certificate. */
-  choose(hello: ClientHello): SecureContext | null {
-    const ticketKey = this.#ticketKeyFor(hello.ticketKeyName);
-    const own = this.#find(hello.serverName)?.certificates ?? [];
-    const fallback = this.#hosts.get('')?.certificates ?? [];
-    return this.#context(own, ticketKey) ?? this.#context(fallback, ticketKey);
+  /** Whether any host asks for client certificates. */
+  get asks(): boolean {
+    return this.#asking > 0;
   }
 
-  #find(host: string): TlsHost | undefined {
+  /** What is asked of clients of this host (in its one spelling); null for nothing. */
+  clientAuthOf(host: string): ClientAuthPatch | null {
+    return this.#find(host)?.clientAuth ?? null;
+  }
+
+  /** What a client that sent this hello is answered with; null when there is not even a default certificate. */
+  choose(hello: ClientHello): Chosen | null {
+    const ticketKey = this.#ticketKeyFor(hello.ticketKeyName);
+    const host = this.#find(hello.serverName);
+    const clientAuth = host?.clientAuth ?? null;
+    const fallback = this.#hosts.get('')?.certificates ?? [];
+    const context =
+      this.#context(host?.certificates ?? [], ticketKey, clientAuth) ??
+      this.#context(fallback, ticketKey, clientAuth);
+    return context === null ? null : { context, clientAuth };
+  }
+
+  #find(host: string): TlsHostPatch | undefined {
     if (host === '') return undefined;
     const exact = this.#hosts.get(host);
     if (exact !== undefined) return exact;
@@ -91,21 +124,29 @@ export class LiveTls {
     return this.#ticketKeys.find((key) => key.latin1Slice(0, 16) === name) ?? this.#ticketKeys[0];
   }
 
-  #context(ids: readonly CertificateId[], ticketKey: Buffer | undefined): SecureContext | null {
+  #context(
+    ids: readonly CertificateId[],
+    ticketKey: Buffer | undefined,
+    clientAuth: ClientAuthPatch | null,
+  ): SecureContext | null {
     if (ids.length === 0) return null;
-    const key = `${ids.join()} ${ticketKey?.latin1Slice(0, 16)}`;
+    const key = `${ids.join()} ${clientAuth?.id ?? ''} ${ticketKey?.latin1Slice(0, 16)}`;
     let context = this.#contexts.get(key);
-    if (context === undefined) context = this.#make(ids, ticketKey);
+    if (context === undefined) context = this.#make(ids, ticketKey, clientAuth);
     else this.#contexts.delete(key);
     this.#contexts.set(key, context);
     if (this.#contexts.size > MOST_CONTEXTS) this.#contexts.delete(this.#contexts.keys().next().value!);
     return context;
   }
 
-  #make(ids: readonly CertificateId[], ticketKey: Buffer | undefined): SecureContext | null {
+  #make(
+    ids: readonly CertificateId[],
+    ticketKey: Buffer | undefined,
+    clientAuth: ClientAuthPatch | null,
+  ): SecureContext | null {
     const certificates = ids.flatMap((id) => this.#certificates.get(id) ?? []);
     try {
-      return makeSecureContext(this.#config, certificates, ticketKey);
+      return makeSecureContext(this.#config, certificates, ticketKey, clientAuth);
     } catch (error) {
       // The code only: a message of OpenSSL may quote what it read.
       this.#onUnusable(ids[0]!, (error as NodeJS.ErrnoException).code ?? 'unknown');

@@ -1,5 +1,6 @@
 /** TLS on the streams of the portable transport: node:tls. */
 import { TLSSocket } from 'node:tls';
+import { type ClientIdentity, type ShownCertificate, shownCertificate } from '../tls/client-identity.ts';
 import { adoptAccepted, disown, NetStream, tell } from './net.ts';
 import type { ByteStream, SecureStream, StreamOwner, TlsServer, TlsSettings } from './stream.ts';
 
@@ -7,6 +8,7 @@ class TlsStream extends NetStream implements SecureStream {
   readonly #tls: TLSSocket;
   readonly #wire: NetStream['socket'];
   established = false;
+  identity?: ClientIdentity;
 
   constructor(socket: TLSSocket, wire: NetStream['socket']) {
     super(socket, true);
@@ -25,6 +27,10 @@ class TlsStream extends NetStream implements SecureStream {
 
   get resumed(): boolean {
     return this.#tls.isSessionReused();
+  }
+
+  clientCertificate(): ShownCertificate | null {
+    return shownCertificate(this.#tls);
   }
 
   /** Only the socket below can be reset; its end ends the TLS socket too. */
@@ -49,6 +55,8 @@ function secure(
     isServer: true,
     secureContext: settings.context,
     ALPNProtocols: [...settings.protocols],
+    requestCert: settings.askCertificate,
+    rejectUnauthorized: false,
   });
   const stream = adoptAccepted(new TlsStream(socket, wire));
   stream.owner = owner;

@@ -10,9 +10,12 @@
  *   No `onDrain` follows `end`. `pause` stops `onData` (one read that was under way may still come) and with it the notice of the peer's end or reset.
  */
 import type { SecureContext } from 'node:tls';
+import type { ClientIdentity, ShownCertificate } from '../tls/client-identity.ts';
 
 export interface ByteStream {
   owner: StreamOwner;
+  /** Who the client is, where a handshake asked. */
+  identity?: ClientIdentity;
   /** IP literal of the peer without scope or brackets; '' when the stream is already gone. */
   readonly remoteAddress: string;
   readonly remotePort: number;
@@ -69,12 +72,16 @@ export interface SecureStream extends ByteStream {
   /** The server name that the handshake was about, '' for none. */
   readonly serverName: string;
   readonly resumed: boolean;
+  /** What the client showed when it was asked to; null for nothing. */
+  clientCertificate(): ShownCertificate | null;
 }
 
 export interface TlsSettings {
   readonly context: SecureContext;
   /** For ALPN, best first. */
   readonly protocols: readonly string[];
+  /** Ask the client for a certificate; whether it is good enough is looked at after the handshake. */
+  readonly askCertificate: boolean;
 }
 
 /** Begins TLS on accepted streams; what a transport can do besides is in {@link Transport}. */

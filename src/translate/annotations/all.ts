@@ -3,6 +3,10 @@
  * the later one wins.
  */
 import type { Annotation } from './annotation.ts';
+import { authTlsPassCertificateToUpstream } from './auth-tls-pass-certificate-to-upstream.ts';
+import { authTlsSecret } from './auth-tls-secret.ts';
+import { authTlsVerifyClient } from './auth-tls-verify-client.ts';
+import { authTlsVerifyDepth } from './auth-tls-verify-depth.ts';
 import { forceSslRedirect } from './force-ssl-redirect.ts';
 import { loadBalance } from './load-balance.ts';
 import { preserveTrailingSlash } from './preserve-trailing-slash.ts';
@@ -24,6 +28,10 @@ export const ALL_ANNOTATIONS: readonly Annotation[] = [
   sslRedirect,
   forceSslRedirect, // after ssl-redirect, which it overrides
   preserveTrailingSlash,
+  authTlsSecret,
+  authTlsVerifyClient,
+  authTlsVerifyDepth,
+  authTlsPassCertificateToUpstream,
   upstreamHashBy, // after load-balance, which it overrides in ingress-nginx
 ];
 

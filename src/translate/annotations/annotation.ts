@@ -1,4 +1,5 @@
 import type { BalancePolicy, RoutePolicy } from '../../model/routing-table.ts';
+import type { ClientAuthAsked } from '../tls/client-auth.ts';
 
 /** One annotation: its name without prefix, its line in the reference, and what its value means. */
 export interface Annotation {
@@ -11,4 +12,5 @@ export interface Annotation {
 export type Parsed =
   | { readonly kind: 'policy'; readonly policy: Partial<RoutePolicy> }
   | { readonly kind: 'balance'; readonly balance: BalancePolicy }
+  | { readonly kind: 'client-auth'; readonly clientAuth: Partial<ClientAuthAsked> }
   | { readonly kind: 'invalid'; readonly expected: string };

@@ -3,6 +3,7 @@ import type { BalancePolicy, RoutePolicy } from '../../model/routing-table.ts';
 import type { Ingress } from '../../model/snapshot.ts';
 import type { TranslateOptions } from '../options.ts';
 import { problemOf } from '../problem-of.ts';
+import { type ClientAuthAsked, NOTHING_ASKED } from '../tls/client-auth.ts';
 import { ALL_ANNOTATIONS, ANNOTATION_PREFIXES } from './all.ts';
 import { isHarmless } from './harmless.ts';
 
@@ -10,6 +11,7 @@ import { isHarmless } from './harmless.ts';
 export interface Annotated {
   readonly policy: RoutePolicy;
   readonly balance: BalancePolicy;
+  readonly clientAuth: ClientAuthAsked;
   readonly problems: readonly Problem[];
 }
 
@@ -17,6 +19,7 @@ export interface Annotated {
 export function readAnnotations(ingress: Ingress, options: TranslateOptions): Annotated {
   let policy = options.defaultPolicy;
   let balance = options.defaultBalance;
+  let clientAuth = NOTHING_ASKED;
   const problems: Problem[] = [];
   for (const annotation of ALL_ANNOTATIONS) {
     for (const prefix of ANNOTATION_PREFIXES) {
@@ -25,12 +28,13 @@ export function readAnnotations(ingress: Ingress, options: TranslateOptions): An
       const parsed = annotation.parse(value.trim());
       if (parsed.kind === 'policy') policy = { ...policy, ...parsed.policy };
       else if (parsed.kind === 'balance') balance = parsed.balance;
+      else if (parsed.kind === 'client-auth') clientAuth = { ...clientAuth, ...parsed.clientAuth };
       else problems.push(invalidValue(ingress, prefix + annotation.name, value, parsed.expected));
     }
   }
   const unknown = unknownAnnotations(ingress);
   if (unknown.length > 0) problems.push(notSupported(ingress, unknown));
-  return { policy, balance, problems };
+  return { policy, balance, clientAuth, problems };
 }
 
 const KNOWN: ReadonlySet<string> = new Set(ALL_ANNOTATIONS.map(({ name }) => name));

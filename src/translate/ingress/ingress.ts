@@ -1,6 +1,5 @@
 /** One Ingress, by itself: which hosts and paths it claims, which upstreams it needs, what is wrong with it. */
 import { normalizeRulePath } from '../../dataplane/route/path.ts';
-import type { Certificate } from '../../model/certificate.ts';
 import {
   exactPath,
   type Hostname,
@@ -19,15 +18,15 @@ import type { TranslateOptions } from '../options.ts';
 import { type ProblemText, problemOf } from '../problem-of.ts';
 import { isSameData } from '../same-data.ts';
 import type { UpstreamSpec } from '../services/upstream.ts';
-import { claimTls } from '../tls/claims.ts';
+import { claimTls, type TlsClaim } from '../tls/claims.ts';
 import type { SecretCertificates } from '../tls/secret-certificates.ts';
 import { type ResolvedBackend, resolveBackend } from './backend.ts';
 
 export interface IngressPart {
   readonly ingress: Ingress;
   readonly claims: ReadonlyMap<Hostname, HostClaim>;
-  /** The certificates of each host that is to be served with TLS; none means the default one. */
-  readonly tls: ReadonlyMap<Hostname, readonly Certificate[]>;
+  /** The hosts that are to be served with TLS. */
+  readonly tls: ReadonlyMap<Hostname, TlsClaim>;
   readonly upstreams: readonly UpstreamSpec[];
   readonly problems: readonly Problem[];
   /** What was looked up, found or not: when one of these changes, the part is to be made anew. */
@@ -128,7 +127,13 @@ class Draft {
   }
 
   finish(certificates: SecretCertificates): IngressPart {
-    const tls = claimTls(this.#ingress, this.#snapshot.secrets, certificates, this.#options.now());
+    const tls = claimTls(
+      this.#ingress,
+      this.#snapshot.secrets,
+      certificates,
+      this.#annotated.clientAuth,
+      this.#options.now(),
+    );
     return {
       ingress: this.#ingress,
       claims: this.#claims,

@@ -1,15 +1,22 @@
 /** What one Ingress says about TLS: which hosts, with which certificates. */
-import type { Certificate } from '../../model/certificate.ts';
+import type { Certificate, ClientAuth } from '../../model/certificate.ts';
 import { type Hostname, hostname, type ObjectKey, objectKey } from '../../model/keys.ts';
 import type { Problem } from '../../model/problem.ts';
 import type { Ingress, Secret } from '../../model/snapshot.ts';
 import { type ProblemText, problemOf } from '../problem-of.ts';
 import { covers } from './certificate.ts';
+import { type ClientAuthAsked, readClientAuth } from './client-auth.ts';
 import type { SecretCertificate, SecretCertificates } from './secret-certificates.ts';
 
+/** What one Ingress wants of one host. */
+export interface TlsClaim {
+  /** Empty: the default certificate will do. */
+  readonly certificates: readonly Certificate[];
+  readonly clientAuth: ClientAuth | null;
+}
+
 export interface TlsClaims {
-  /** By host; an empty list is a host that is served with the default certificate. */
-  readonly claims: ReadonlyMap<Hostname, readonly Certificate[]>;
+  readonly claims: ReadonlyMap<Hostname, TlsClaim>;
   readonly problems: readonly Problem[];
   /** The Secrets that were looked up, found or not. */
   readonly secrets: ReadonlySet<ObjectKey>;
@@ -31,6 +38,7 @@ export function claimTls(
   ingress: Ingress,
   secrets: ReadonlyMap<ObjectKey, Secret>,
   certificates: SecretCertificates,
+  asked: ClientAuthAsked,
   now: number,
 ): TlsClaims {
   const used = new Set<ObjectKey>();
@@ -44,14 +52,20 @@ export function claimTls(
     texts.push(...secretProblems(found, key, secrets.has(key), `spec.tls[${index}].secretName`, now));
     return { index, hosts: listed, secretName, certificate: found.certificate };
   });
-  const claims = new Map<Hostname, readonly Certificate[]>();
-  for (const host of hostsOf(ingress, entries)) claims.set(host, certificatesFor(host, entries, texts));
+  const { clientAuth, problem, secret } = readClientAuth(ingress, asked, secrets);
+  if (secret !== null) used.add(secret);
+  if (problem !== null) texts.push(problem);
+  const claims = new Map<Hostname, TlsClaim>();
+  for (const host of hostsOf(ingress, entries, clientAuth !== null)) {
+    claims.set(host, { certificates: certificatesFor(host, entries, texts), clientAuth });
+  }
   const problems = texts.map((text) => problemOf(ingress, text));
   return { claims, problems, secrets: used };
 }
 
-function hostsOf(ingress: Ingress, entries: readonly Entry[]): ReadonlySet<Hostname> {
-  if (entries.length === 0) return new Set();
+/** Client certificates need TLS, so hosts that ask for them have it even without an entry. */
+function hostsOf(ingress: Ingress, entries: readonly Entry[], asks: boolean): ReadonlySet<Hostname> {
+  if (entries.length === 0 && !asks) return new Set();
   const hosts = new Set(entries.flatMap((entry) => entry.hosts));
   for (const rule of ingress.rules) hosts.add(hostname(rule.host));
   hosts.delete('' as Hostname);

@@ -15,7 +15,7 @@ import type { PartChange } from '../ingress/ingress-stage.ts';
 import { byPrecedence } from '../ingress/precedence.ts';
 import type { TranslateOptions } from '../options.ts';
 import type { ProblemLedger } from '../problem-ledger.ts';
-import { onePerKeyType, secretProblems } from './claims.ts';
+import { onePerKeyType, secretProblems, type TlsClaim } from './claims.ts';
 import type { SecretCertificates } from './secret-certificates.ts';
 
 /** The entry for whoever names no host, or one without an entry. */
@@ -26,7 +26,7 @@ export class TlsStage {
   readonly #ledger: ProblemLedger;
   readonly #secrets: SecretCertificates;
   readonly #claimants = new Map<Hostname, Map<ObjectKey, IngressPart>>();
-  readonly #entries = new Map<Hostname, readonly Certificate[]>();
+  readonly #entries = new Map<Hostname, TlsClaim>();
   /** How many entries use a certificate. */
   readonly #uses = new Map<CertificateId, number>();
   #table: TlsTable = EMPTY_TLS_TABLE;
@@ -41,7 +41,7 @@ export class TlsStage {
   update(snapshot: Snapshot, parts: readonly PartChange[]): TlsTable {
     const touched = new Set<Hostname>();
     for (const part of parts) this.#reclaim(part, touched);
-    const changes = new Map<Hostname, readonly Certificate[] | null>();
+    const changes = new Map<Hostname, TlsClaim | null>();
     for (const host of touched) changes.set(host, this.#merge(host));
     changes.set(DEFAULT, this.#default(snapshot));
     this.#apply(changes);
@@ -65,22 +65,25 @@ export class TlsStage {
 
   /**
    * The oldest Ingress that has a certificate for the host decides; others of its namespace may add one of another
-   * key type, but nobody else: a certificate of a stranger must never stand in for the owner's.
+   * key type, but nobody else: a certificate of a stranger must never stand in for the owner's. Client certificates
+   * are asked for as the oldest of the namespace that was first says.
    */
-  #merge(host: Hostname): readonly Certificate[] | null {
+  #merge(host: Hostname): TlsClaim | null {
     const claimants = this.#claimants.get(host);
     if (claimants === undefined) return null;
     const parts = [...claimants.values()].sort((a, b) => byPrecedence(a.ingress.meta, b.ingress.meta));
-    const owner = parts.find((part) => part.tls.get(host)!.length > 0);
-    if (owner === undefined) return [];
-    const { namespace } = owner.ingress.meta;
-    const own = parts.filter((part) => part.ingress.meta.namespace === namespace);
-    return onePerKeyType(own.flatMap((part) => part.tls.get(host)!));
+    const owner = parts.find((part) => part.tls.get(host)!.certificates.length > 0) ?? parts[0]!;
+    const own = claimsOf(owner.ingress.meta.namespace, parts, host);
+    const first = claimsOf(parts[0]!.ingress.meta.namespace, parts, host);
+    return {
+      certificates: onePerKeyType(own.flatMap((claim) => claim.certificates)),
+      clientAuth: first.find((claim) => claim.clientAuth !== null)?.clientAuth ?? null,
+    };
   }
 
-  #default(snapshot: Snapshot): readonly Certificate[] | null {
+  #default(snapshot: Snapshot): TlsClaim | null {
     const { defaultCertificate: key, fallbackCertificate, now } = this.#options;
-    const fallback = fallbackCertificate === null ? null : [fallbackCertificate];
+    const fallback = fallbackCertificate === null ? null : plain(fallbackCertificate);
     if (key === null) return fallback;
     const secret = snapshot.secrets.get(key);
     const found = this.#secrets.of(key, secret);
@@ -97,20 +100,20 @@ export class TlsStage {
       }),
     );
     this.#ledger.set('default certificate', problems);
-    return found.certificate === null ? fallback : [found.certificate];
+    return found.certificate === null ? fallback : plain(found.certificate);
   }
 
-  #apply(changes: ReadonlyMap<Hostname, readonly Certificate[] | null>): void {
+  #apply(changes: ReadonlyMap<Hostname, TlsClaim | null>): void {
     const hosts = new Map<Hostname, TlsHost | undefined>();
     const touched = new Map<CertificateId, Certificate>();
     for (const [host, after] of changes) {
       const before = this.#entries.get(host) ?? null;
-      if (before === after || (before && after && isSameList(before, after))) continue;
-      for (const certificate of before ?? []) this.#count(certificate, -1, touched);
-      for (const certificate of after ?? []) this.#count(certificate, 1, touched);
+      if (before === after || (before && after && isSameClaim(before, after))) continue;
+      for (const certificate of before?.certificates ?? []) this.#count(certificate, -1, touched);
+      for (const certificate of after?.certificates ?? []) this.#count(certificate, 1, touched);
       if (after === null) this.#entries.delete(host);
       else this.#entries.set(host, after);
-      hosts.set(host, after === null ? undefined : { host, certificates: after.map(({ id }) => id) });
+      hosts.set(host, after === null ? undefined : entryOf(host, after));
     }
     if (hosts.size === 0) return;
     const edits = new Map<CertificateId, Certificate | undefined>();
@@ -134,6 +137,19 @@ export class TlsStage {
   }
 }
 
-function isSameList(a: readonly Certificate[], b: readonly Certificate[]): boolean {
-  return a.length === b.length && a.every(({ id }, at) => id === b[at]!.id);
+function claimsOf(namespace: string, parts: readonly IngressPart[], host: Hostname): TlsClaim[] {
+  return parts.filter((part) => part.ingress.meta.namespace === namespace).map((part) => part.tls.get(host)!);
+}
+
+function plain(certificate: Certificate): TlsClaim {
+  return { certificates: [certificate], clientAuth: null };
+}
+
+function entryOf(host: Hostname, { certificates, clientAuth }: TlsClaim): TlsHost {
+  return { host, certificates: certificates.map(({ id }) => id), clientAuth };
+}
+
+function isSameClaim(a: TlsClaim, b: TlsClaim): boolean {
+  if (a.clientAuth?.id !== b.clientAuth?.id || a.certificates.length !== b.certificates.length) return false;
+  return a.certificates.every(({ id }, at) => id === b.certificates[at]!.id);
 }

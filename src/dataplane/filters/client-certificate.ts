@@ -1,0 +1,39 @@
+/** Whether a request may go on where client certificates are asked for. */
+import type { ClientAuthPatch } from '../../model/tls-patch.ts';
+import type { Peer } from '../exchange/peer.ts';
+import { requestHost } from '../route/resolve.ts';
+
+export interface ClientAuthHosts {
+  /** Whether any host asks for client certificates. */
+  readonly asks: boolean;
+  /** What is asked of clients of this host (in its one spelling); null for nothing. */
+  clientAuthOf(host: string): ClientAuthPatch | null;
+}
+
+/**
+ * The status to refuse with, 0 to go on. What the request's host asks for must be what the handshake asked for,
+ * or a connection made for an open host would lead into a closed one (RFC 9110 15.5.20: 421, and the client comes
+ * again with a connection of its own). Without TLS nobody can show anything.
+ */
+export function clientCertificateRefusal(
+  authority: string,
+  peer: Peer,
+  hosts: ClientAuthHosts,
+): 0 | 400 | 403 | 421 {
+  if (!hosts.asks && peer.client.policy === '') return 0;
+  const asked = hosts.clientAuthOf(requestHost(authority));
+  if (peer.scheme !== 'https') return asked === null || isOptional(asked) ? 0 : refusalOf(asked);
+  if ((asked?.id ?? '') !== peer.client.policy) return 421;
+  if (asked === null) return 0;
+  if (asked.kind === 'closed') return 403;
+  if (asked.mode === 'unverified' || peer.client.verdict === 'good') return 0;
+  return asked.mode === 'optional' && peer.client.verdict === 'none' ? 0 : 400;
+}
+
+function isOptional(asked: ClientAuthPatch): boolean {
+  return asked.kind === 'ask' && asked.mode !== 'required';
+}
+
+function refusalOf(asked: ClientAuthPatch): 400 | 403 {
+  return asked.kind === 'closed' ? 403 : 400;
+}

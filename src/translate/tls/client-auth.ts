@@ -1,0 +1,110 @@
+/** Client certificates: what the auth-tls-* annotations of an Ingress ask for, with the Secret they name. */
+import { createHash, X509Certificate } from 'node:crypto';
+import type { ClientAuth } from '../../model/certificate.ts';
+import { type ObjectKey, objectKey } from '../../model/keys.ts';
+import { type Ingress, type Secret, SecretBytes } from '../../model/snapshot.ts';
+import type { ProblemText } from '../problem-of.ts';
+
+/** What the annotations say; without a Secret the others mean nothing. */
+export interface ClientAuthAsked {
+  /** `namespace/name`. */
+  readonly secret: string | null;
+  readonly verify: 'on' | 'off' | 'optional' | 'optional_no_ca';
+  readonly depth: number;
+  readonly passCertificate: boolean;
+}
+
+export const NOTHING_ASKED: ClientAuthAsked = {
+  secret: null,
+  verify: 'on',
+  depth: 1,
+  passCertificate: false,
+};
+
+export interface ReadClientAuth {
+  /** null: no certificate is asked for. */
+  readonly clientAuth: ClientAuth | null;
+  readonly problem: ProblemText | null;
+  /** The Secret that was looked up, found or not. */
+  readonly secret: ObjectKey | null;
+}
+
+const NONE: ReadClientAuth = { clientAuth: null, problem: null, secret: null };
+const BLOCK = /-----BEGIN CERTIFICATE-----[\sA-Za-z0-9+/=]+-----END CERTIFICATE-----/g;
+const MAX_AUTHORITIES = 200;
+
+/** When the Secret cannot be used the hosts are closed, never open: nobody gets in without what was asked for. */
+export function readClientAuth(
+  ingress: Ingress,
+  asked: ClientAuthAsked,
+  secrets: ReadonlyMap<ObjectKey, Secret>,
+): ReadClientAuth {
+  const { secret: named, verify, depth, passCertificate } = asked;
+  if (named === null || verify === 'off') return NONE;
+  const [namespace = '', name = '', more] = named.split('/');
+  const key = objectKey(namespace, name);
+  const refuse = (reason: ProblemText['reason'], fault: string): ReadClientAuth => ({
+    clientAuth: { kind: 'closed', id: 'closed' },
+    problem: {
+      severity: 'error',
+      reason,
+      field: 'metadata.annotations[nginx.ingress.kubernetes.io/auth-tls-secret]',
+      message: `${fault}; until that is mended every request to the hosts of this Ingress is answered 403`,
+    },
+    secret: key,
+  });
+  if (namespace === '' || name === '' || more !== undefined)
+    return refuse('InvalidAnnotation', `"${named}" is not valid: expected NAMESPACE/NAME of a Secret`);
+  if (namespace !== ingress.meta.namespace)
+    return refuse(
+      'InvalidAnnotation',
+      `"${named}" is in another namespace than the Ingress, which is not allowed`,
+    );
+  const secret = secrets.get(key);
+  if (secret === undefined) return refuse('SecretNotFound', `there is no Secret ${key}`);
+  const authorities = textOf(secret, 'ca.crt').match(BLOCK) ?? [];
+  if (authorities.length === 0)
+    return refuse('InvalidSecret', `Secret ${key} has no PEM certificate in ca.crt`);
+  if (authorities.length > MAX_AUTHORITIES)
+    return refuse('InvalidSecret', `Secret ${key} has more than ${MAX_AUTHORITIES} certificates in ca.crt`);
+  if (!authorities.every(isReadable))
+    return refuse(
+      'InvalidSecret',
+      `Secret ${key} has something in ca.crt that is no certificate of an authority`,
+    );
+  const mode = verify === 'on' ? 'required' : verify === 'optional' ? 'optional' : 'unverified';
+  const text = `${authorities.join('\n')}\n`;
+  const revoked = textOf(secret, 'ca.crl');
+  const id = createHash('sha256')
+    .update(JSON.stringify([mode, depth, passCertificate, text, revoked]))
+    .digest('hex');
+  return {
+    clientAuth: {
+      kind: 'ask',
+      id,
+      mode,
+      depth,
+      passCertificate,
+      authorities: secretText(text),
+      revoked: secretText(revoked),
+    },
+    problem: null,
+    secret: key,
+  };
+}
+
+function textOf(secret: Secret, name: string): string {
+  return Buffer.from(secret.data.get(name)?.reveal() ?? []).toString('latin1');
+}
+
+function secretText(text: string): SecretBytes {
+  return new SecretBytes(Buffer.from(text, 'latin1'));
+}
+
+function isReadable(pem: string): boolean {
+  try {
+    return new X509Certificate(pem).ca;
+  } catch {
+    return false;
+  }
+}
