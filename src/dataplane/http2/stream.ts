@@ -267,6 +267,8 @@ export class Http2Stream implements Downstream, Sender, Timed {
   }
 
   cut(): void {
+    // It ends the exchange itself.
+    this.exchange = null;
     if (!this.closed) this.connection.resetStream(this, INTERNAL_ERROR);
   }
 

@@ -36,23 +36,27 @@ let inCallback = false;
 
 function flushDirty(): void {
   flushScheduled = false;
-  for (let i = 0; i < dirty.length; i++) {
+  settleAll(dirty);
+}
+
+/** Also those that join meanwhile. */
+function settleAll(streams: NetStream[]): void {
+  for (let i = 0; i < streams.length; i++) {
     try {
-      dirty[i]!.settle();
+      streams[i]!.settle();
     } catch (error) {
-      dirty[i]!.reset();
+      streams[i]!.reset();
       onFault(error);
     }
   }
-  dirty.length = 0;
+  streams.length = 0;
 }
 
 /** Streams with text that waits for the end of the loop's turn. */
 const collecting: NetStream[] = [];
 
 function flushCollecting(): void {
-  for (let i = 0; i < collecting.length; i++) collecting[i]!.flush();
-  collecting.length = 0;
+  settleAll(collecting);
 }
 
 function markDirty(stream: NetStream): void {
