@@ -222,6 +222,14 @@ describe('refused', () => {
     const seen = backend.since(mark).map(({ bytes }) => bytes.toString('latin1'));
     assert.doesNotMatch(seen.join(''), /smuggled/);
   });
+  test('a malformed request is in the access log as a 400', async () => {
+    await ask([...GET, ['x-bad', ' padded']]);
+    const line = await proxy.logged(
+      'the refusal',
+      (one) => one['protocol'] === 'HTTP/2.0' && one['status'] === 400,
+    );
+    assert.equal(line['reason'], 'bad-request');
+  });
   test('less DATA than Content-Length is an error too', async (t) => {
     const client = await connectH2(t, proxy.http);
     client.request(1, [...POST, ['content-length', '30']], false);

@@ -10,6 +10,7 @@ export function noteRefusal(
   id: string,
   status: number,
   bytes: number,
+  protocol = 'HTTP/1.1',
 ): void {
   dataplane.refused.record(status, 0, -1, 0, bytes);
   if (!dataplane.accessLog.wants(status)) return;
@@ -19,7 +20,7 @@ export function noteRefusal(
     method: '',
     host: '',
     path: '',
-    protocol: 'HTTP/1.1',
+    protocol,
     status,
     bytesIn: 0,
     bytesOut: bytes,

@@ -4,6 +4,8 @@
  */
 import type { ClientConnection, ClientListener } from '../exchange/client-listener.ts';
 import { makePeer, type Peer } from '../exchange/peer.ts';
+import { noteRefusal } from '../exchange/refusal.ts';
+import { requestId } from '../request-id.ts';
 import type { Timed } from '../timers.ts';
 import type { ByteStream, StreamOwner } from '../transport/stream.ts';
 import { ClosedStreams, ENDED, RESET } from './closed-streams.ts';
@@ -431,7 +433,7 @@ export class Http2ServerConnection implements StreamOwner, ClientConnection, Fra
   }
 
   #refuseMalformed(id: number): number {
-    this.listener.dataplane.refused.record(400, 0, -1, 0, 0);
+    noteRefusal(this.listener.dataplane, this.peer.address, requestId(), 400, 0, 'HTTP/2.0');
     return this.#refuse(id, frame.PROTOCOL_ERROR);
   }
 
