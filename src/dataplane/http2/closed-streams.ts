@@ -10,11 +10,14 @@ export const ENDED = 1;
 export const RESET = 2;
 
 export class ClosedStreams {
-  readonly #ids = new Int32Array(REMEMBERED);
-  readonly #how = new Uint8Array(REMEMBERED);
+  /** Made when they are needed: an idle connection shall be small. */
+  #ids: Int32Array | null = null;
+  #how: Uint8Array | null = null;
 
   add(id: number, how: number): void {
     const slot = (id >> 1) % REMEMBERED;
+    this.#ids ??= new Int32Array(REMEMBERED);
+    this.#how ??= new Uint8Array(REMEMBERED);
     this.#ids[slot] = id;
     this.#how[slot] = how;
   }
@@ -22,6 +25,6 @@ export class ClosedStreams {
   /** UNKNOWN, ENDED or RESET. */
   get(id: number): number {
     const slot = (id >> 1) % REMEMBERED;
-    return this.#ids[slot] === id ? this.#how[slot]! : UNKNOWN;
+    return this.#ids?.[slot] === id ? this.#how![slot]! : UNKNOWN;
   }
 }

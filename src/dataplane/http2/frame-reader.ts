@@ -20,11 +20,6 @@ export class FrameReader {
   #partial: Buffer | null = null;
   #have = 0;
 
-  /** Whether part of a frame is here. */
-  get inFrame(): boolean {
-    return this.#partial !== null;
-  }
-
   feed(bytes: Buffer, start: number, end: number, sink: FrameSink): number {
     let i = start;
     if (this.#partial !== null) {

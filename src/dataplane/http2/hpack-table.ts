@@ -35,10 +35,6 @@ export class DynamicTable {
   #size = 0;
   #limit = TABLE_BYTES;
 
-  get count(): number {
-    return this.#count;
-  }
-
   /** The entry added `age` entries ago; null when it is not there. */
   get(age: number): Field | null {
     if (age >= this.#count) return null;
