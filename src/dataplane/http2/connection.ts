@@ -397,6 +397,7 @@ export class Http2ServerConnection implements StreamOwner, ClientConnection, Fra
 
   /** Both sides have ended. */
   closeStream(stream: Http2Stream): void {
+    this.guard.completed();
     this.#drop(stream, ENDED);
   }
 

@@ -34,10 +34,13 @@ export const BOUNDS: readonly Bound[] = [
   { burst: 10_000, perSecond: 1000 },
 ];
 
-/** WINDOW_UPDATEs that one DATA frame of ours gives reason for. */
+/** What one DATA frame of ours gives reason for; gRPC clients measure the way by a PING for each. */
 const UPDATES_PER_DATA = 10;
+const PINGS_PER_DATA = 1;
 /** Most that such reasons pile up to. */
-const MOST_UPDATES = 10_000;
+const MOST_REASONS = 10_000;
+/** Resets that one stream which ran to its end allows: a busy client gives up some of its requests. */
+const RESETS_PER_COMPLETED = 0.5;
 
 export class FloodGuard {
   readonly #tokens = Float64Array.from(BOUNDS, ({ burst }) => burst);
@@ -64,7 +67,17 @@ export class FloodGuard {
 
   /** We sent a DATA frame. */
   sentData(): void {
-    const tokens = this.#tokens[WINDOW_UPDATES]!;
-    if (tokens < MOST_UPDATES) this.#tokens[WINDOW_UPDATES] = tokens + UPDATES_PER_DATA;
+    this.#gain(WINDOW_UPDATES, UPDATES_PER_DATA, MOST_REASONS);
+    this.#gain(PINGS, PINGS_PER_DATA, MOST_REASONS);
+  }
+
+  /** A stream ran to its end. */
+  completed(): void {
+    this.#gain(RESETS, RESETS_PER_COMPLETED, BOUNDS[RESETS]!.burst);
+  }
+
+  #gain(kind: number, tokens: number, most: number): void {
+    const before = this.#tokens[kind]!;
+    if (before < most) this.#tokens[kind] = before + tokens;
   }
 }
