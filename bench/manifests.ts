@@ -7,7 +7,7 @@ const SERVICES = 1000;
 
 export const PATHS_PER_HOST = 10;
 
-type KubernetesObject = Readonly<Record<string, unknown>>;
+export type KubernetesObject = Readonly<Record<string, unknown>>;
 
 /** The host of Ingress number `index`; wrk.lua builds the same names. */
 export function hostName(index: number): string {
@@ -17,6 +17,24 @@ export function hostName(index: number): string {
 /** One Ingress for any host and path. */
 export function singleRoute(upstream: number): KubernetesObject[] {
   return [ingressClass(), ingress('all', null, ['/'], 'backend'), ...service('backend', upstream)];
+}
+
+/** The same for the requests to one host, with a certificate (PEM) for it. */
+export function singleRouteWithTls(
+  upstream: number,
+  host: string,
+  files: { readonly certificate: Buffer; readonly key: Buffer },
+): KubernetesObject[] {
+  const data = { 'tls.crt': files.certificate.toString('base64'), 'tls.key': files.key.toString('base64') };
+  const metadata = { name: 'certificate', namespace: 'bench' };
+  const secret = { apiVersion: 'v1', kind: 'Secret', metadata, type: 'kubernetes.io/tls', data };
+  const tls = [{ hosts: [host], secretName: metadata.name }];
+  return [
+    ingressClass(),
+    secret,
+    ingress('all', host, ['/'], 'backend', { tls }),
+    ...service('backend', upstream),
+  ];
 }
 
 /** Writes `count` Ingresses of ten paths each, a file each, over 1,000 Services that all lead to `upstream`. */
@@ -52,6 +70,7 @@ function ingress(
   host: string | null,
   paths: readonly string[],
   backend: string,
+  more: KubernetesObject = {},
 ): KubernetesObject {
   const http = {
     paths: paths.map((path) => ({
@@ -64,7 +83,7 @@ function ingress(
     apiVersion: 'networking.k8s.io/v1',
     kind: 'Ingress',
     metadata: { name, namespace: 'bench' },
-    spec: { ingressClassName: 'tidegate', rules: [host === null ? { http } : { host, http }] },
+    spec: { ingressClassName: 'tidegate', rules: [host === null ? { http } : { host, http }], ...more },
   };
 }
 

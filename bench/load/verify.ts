@@ -2,7 +2,10 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
+import { request as requestSecurely } from 'node:https';
 import { setTimeout as delay } from 'node:timers/promises';
+import { connect } from 'node:tls';
+import { TLS_GROUP, TLS_HOST, TLS_SUITE } from '../certificate.ts';
 
 /** Gets `url` and compares the body byte by byte. A slow reader pauses after each read, so that buffers fill up. */
 export async function expectBody(
@@ -10,7 +13,9 @@ export async function expectBody(
   expected: Buffer,
   reader: 'fast' | 'slow' = 'fast',
 ): Promise<void> {
-  const message = request(url, { agent: false });
+  const message = url.startsWith('https:')
+    ? requestSecurely(url, { agent: false, rejectUnauthorized: false })
+    : request(url, { agent: false });
   message.end();
   const [response] = (await once(message, 'response')) as [IncomingMessage];
   const parts: Buffer[] = [];
@@ -25,6 +30,26 @@ export async function expectBody(
       `GET ${url} (${reader} reader): ${body.length} bytes that differ from the ${expected.length} expected`,
     );
   }
+}
+
+/** Sees that the server takes no other version, suite, group or certificate than all are to have. */
+export async function expectSameTls(origin: string): Promise<void> {
+  const socket = connect({
+    host: '127.0.0.1',
+    port: Number(new URL(origin).port),
+    servername: TLS_HOST,
+    rejectUnauthorized: false,
+  });
+  await once(socket, 'secureConnect');
+  const { asn1Curve, subject } = socket.getPeerCertificate();
+  const group = socket.getEphemeralKeyInfo();
+  const name = group !== null && 'name' in group ? group.name : undefined;
+  const actual = [socket.getProtocol(), socket.getCipher().standardName, name, subject.CN, asn1Curve].join(
+    ' ',
+  );
+  socket.destroy();
+  const expected = ['TLSv1.3', TLS_SUITE, TLS_GROUP, TLS_HOST, 'prime256v1'].join(' ');
+  if (actual !== expected) throw new Error(`${origin}: TLS is ${actual}, expected ${expected}`);
 }
 
 /** Uploads random bytes to the backend's `/digest` and compares what arrived by its SHA-256. */

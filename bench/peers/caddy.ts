@@ -1,9 +1,11 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { TLS_GROUP } from '../certificate.ts';
 import { type Peer, type PeerSetup, probeProgram } from './peer.ts';
 
 export const caddy: Peer = {
   name: 'Caddy',
+  servesTls: true,
   remarks: [
     'GOMAXPROCS=1; the size of its copy buffers cannot be set (32 KiB); its access log also holds all headers.',
   ],
@@ -19,11 +21,14 @@ export const caddy: Peer = {
 };
 
 /** X-Forwarded-For, -Host and -Proto are set by Caddy itself. */
-function configuration({ directory, port, upstream, series }: PeerSetup): string {
+function configuration({ directory, port, upstream, series, tls }: PeerSetup): string {
   const log =
     series === 'log'
       ? `log {\n    output file ${directory}/access { \n roll_disabled\n }\n    format json\n  }`
       : '';
+  const certificate = tls
+    ? `tls ${tls.certificate} ${tls.key} {\n    protocols tls1.3\n    curves ${TLS_GROUP.toLowerCase()}\n  }`
+    : '';
   return `
 {
   admin off
@@ -34,8 +39,9 @@ function configuration({ directory, port, upstream, series }: PeerSetup): string
     }
   }
 }
-http://:${port} {
+${tls ? 'https' : 'http'}://:${port} {
   bind 127.0.0.1
+  ${certificate}
   ${log}
   reverse_proxy 127.0.0.1:${upstream} {
     header_up X-Forwarded-Port ${port}

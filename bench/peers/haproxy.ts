@@ -1,9 +1,11 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { type Certificate, TLS_GROUP, TLS_SUITE } from '../certificate.ts';
 import { BULK_BUFFER_BYTES, type Peer, type PeerSetup, probeProgram } from './peer.ts';
 
 export const haproxy: Peer = {
   name: 'HAProxy',
+  servesTls: true,
   remarks: [
     'nbthread 1, http-reuse always, no splicing; the access log is one write per line (it has no buffered file log).',
   ],
@@ -22,7 +24,7 @@ const LOG_VARIABLES = `http-request set-var(txn.host) req.hdr(host)
   http-request set-var(txn.agent) req.hdr(user-agent)`;
 
 /** `no strict-limits`: idle connections need one descriptor each, not the two that HAProxy reckons with. */
-function configuration({ port, upstream, series, bulk }: PeerSetup): string {
+function configuration({ port, upstream, series, bulk, tls }: PeerSetup): string {
   const log = series === 'log';
   return `
 global
@@ -41,14 +43,14 @@ defaults
   http-reuse always
   ${log ? 'log global' : ''}
 frontend front
-  bind 127.0.0.1:${port} backlog 8192
+  bind 127.0.0.1:${port} backlog 8192 ${tls ? tlsArguments(tls) : ''}
   ${log ? LOG_FORMAT : ''}
   ${log ? LOG_VARIABLES : ''}
   http-request set-var(txn.id) uuid()
   http-request set-header X-Request-ID %[var(txn.id)]
   http-request set-header X-Forwarded-For %[src]
   http-request set-header X-Forwarded-Host %[req.hdr(host)]
-  http-request set-header X-Forwarded-Proto http
+  http-request set-header X-Forwarded-Proto ${tls ? 'https' : 'http'}
   http-request set-header X-Forwarded-Port %[dst_port]
   http-request set-header X-Real-IP %[src]
   http-request set-header Via '1.1 haproxy'
@@ -56,4 +58,8 @@ frontend front
 backend back
   server backend 127.0.0.1:${upstream} pool-max-conn 512
 `;
+}
+
+function tlsArguments({ combined }: Certificate): string {
+  return `ssl crt ${combined} alpn h2,http/1.1 ssl-min-ver TLSv1.3 ciphersuites ${TLS_SUITE} curves ${TLS_GROUP}`;
 }

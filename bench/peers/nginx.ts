@@ -1,9 +1,11 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { type Certificate, TLS_GROUP, TLS_SUITE } from '../certificate.ts';
 import { BULK_BUFFER_BYTES, type Peer, type PeerSetup, probeProgram } from './peer.ts';
 
 export const nginx: Peer = {
   name: 'nginx',
+  servesTls: true,
   remarks: ['worker_processes 1, upstream keepalive 256; access log buffered (64 KiB, 1 s).'],
   probe: () => probeProgram(['nginx', '-v'], /nginx\/(\S+)/),
   prepare: async (setup) => {
@@ -19,7 +21,7 @@ const LOG_FORMAT = `log_format json escape=json '{"time":"$time_iso8601","client
     '"agent":"$http_user_agent","request_id":"$request_id"}';`;
 
 /** `$connection_upgrade` is '' for ordinary requests, so that upstream connections are kept. */
-function configuration({ directory, port, upstream, series, bulk }: PeerSetup): string {
+function configuration({ directory, port, upstream, series, bulk, tls }: PeerSetup): string {
   const user = process.getuid?.() === 0 ? 'user root;' : '';
   const log =
     series === 'log'
@@ -40,7 +42,8 @@ http {
   map $http_upgrade $connection_upgrade { default upgrade; '' ''; }
   upstream backend { server 127.0.0.1:${upstream}; keepalive 256; keepalive_requests 1000000000; keepalive_timeout 3600s; }
   server {
-    listen 127.0.0.1:${port} backlog=8192;
+    listen 127.0.0.1:${port} backlog=8192 ${tls ? 'ssl http2' : ''};
+    ${tls ? tlsDirectives(tls) : ''}
     location / {
       proxy_pass http://backend; proxy_http_version 1.1; proxy_request_buffering off;
       proxy_set_header Connection $connection_upgrade;
@@ -57,4 +60,10 @@ http {
   }
 }
 `;
+}
+
+/** Its ssl_ciphers are for TLS 1.2 only; the suites of TLS 1.3 are set in OpenSSL itself. */
+function tlsDirectives({ certificate, key }: Certificate): string {
+  return `ssl_certificate ${certificate}; ssl_certificate_key ${key}; ssl_protocols TLSv1.3;
+    ssl_conf_command Ciphersuites ${TLS_SUITE}; ssl_ecdh_curve ${TLS_GROUP};`;
 }

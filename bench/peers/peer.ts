@@ -1,8 +1,11 @@
 /** A peer is a proxy we measure: how to see whether it is here, and the command that runs it. */
 import { execFile } from 'node:child_process';
+import type { Certificate } from '../certificate.ts';
 
 export interface Peer {
   readonly name: string;
+  /** Whether {@link PeerSetup.tls} can be asked of it. */
+  readonly servesTls: boolean;
   /** Whether it can run on this machine, and in which version. */
   probe(): Promise<Presence>;
   /** Writes its configuration into `setup.directory` and gives the command that runs it in the foreground. */
@@ -24,6 +27,11 @@ export interface PeerSetup {
   readonly series: Series;
   /** Read and write bodies with {@link BULK_BUFFER_BYTES} at a time, without storing them first. */
   readonly bulk: boolean;
+  /**
+   * Speak TLS 1.3 only, with this certificate and the suite and group of bench/certificate.ts, and HTTP/2 or
+   * HTTP/1.1 as the client wants it. Resumption is as the program has it by default. null: plain HTTP.
+   */
+  readonly tls: Certificate | null;
 }
 
 /**

@@ -5,6 +5,7 @@ const PACKAGE = 'uWebSockets.js';
 
 export const uWebSockets: Peer = {
   name: 'uWebSockets.js',
+  servesTls: false,
   remarks: [
     'A front of uWebSockets.js with node:http towards the backend; GET only, as it brings no HTTP client.',
   ],

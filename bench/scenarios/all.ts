@@ -2,6 +2,8 @@
 import { browserGet } from './browser-get.ts';
 import { download } from './download.ts';
 import { fullLoad } from './full-load.ts';
+import { http2Get } from './http2-get.ts';
+import { httpsGet } from './https-get.ts';
 import { idleMemory } from './idle-memory.ts';
 import { largeBody } from './large-body.ts';
 import { newConnection } from './new-connection.ts';
@@ -17,6 +19,8 @@ export const SCENARIOS: readonly Scenario[] = [
   smallGet,
   browserGet,
   variedPaths,
+  httpsGet,
+  http2Get,
   download,
   upload,
   newConnection,

@@ -1,6 +1,7 @@
 /** Runs all peers at the same time behind the same backend and puts the same load on each in turn. */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { type Certificate, TLS_HOST } from '../certificate.ts';
 import type { LoadResult } from '../load/load.ts';
 import { REFERENCE } from '../peers/all.ts';
 import type { Peer, Series } from '../peers/peer.ts';
@@ -14,6 +15,8 @@ export interface SideBySide {
   readonly series: Series;
   readonly bulk: boolean;
   readonly upstream: number;
+  /** With it, peers speak TLS, and those that cannot are left out. */
+  readonly tls?: Certificate;
   readonly targets: readonly Target[];
   /** Rejects when the proxy at `origin` does not do the work right; it is then left out. */
   readonly verify: (origin: string) => Promise<void>;
@@ -40,7 +43,7 @@ export async function runSideBySide(context: Context, setup: SideBySide): Promis
   }
 }
 
-type PeerNeeds = Pick<SideBySide, 'title' | 'series' | 'bulk' | 'upstream' | 'verify'>;
+type PeerNeeds = Pick<SideBySide, 'title' | 'series' | 'bulk' | 'upstream' | 'tls' | 'verify'>;
 
 /** Starts and verifies the peers; those that fail are stopped and named in `failures`. */
 export async function startPeers(
@@ -49,7 +52,8 @@ export async function startPeers(
 ): Promise<{ running: RunningPeer[]; failures: string[] }> {
   const running: RunningPeer[] = [];
   const failures: string[] = [];
-  for (const peer of context.peers) {
+  const able = context.peers.filter(({ servesTls }) => needs.tls === undefined || servesTls);
+  for (const peer of able) {
     const started = await startPeer(peer, context, needs);
     try {
       await waitForAnswer(started.origin, started.process);
@@ -67,19 +71,20 @@ export async function startPeers(
 async function startPeer(
   peer: Peer,
   context: Context,
-  { series, bulk, upstream }: PeerNeeds,
+  { series, bulk, upstream, tls }: PeerNeeds,
 ): Promise<RunningPeer> {
   const directory = join(context.directory, `${peer.name}-${series}`);
   await mkdir(directory);
   const port = await freePort();
-  const command = await peer.prepare({ directory, port, upstream, series, bulk });
+  const command = await peer.prepare({ directory, port, upstream, series, bulk, tls: tls ?? null });
   const child = await startProcess({
     ...command,
     name: peer.name,
     cores: PROXY_CORE,
     output: join(directory, 'out'),
   });
-  return { name: peer.name, origin: `http://127.0.0.1:${port}`, process: child };
+  const origin = tls === undefined ? `http://127.0.0.1:${port}` : `https://${TLS_HOST}:${port}`;
+  return { name: peer.name, origin, process: child };
 }
 
 function candidate(peer: RunningPeer, setup: SideBySide): Candidate {

@@ -34,7 +34,7 @@ export interface TidegateSetup {
 export async function startTidegate(context: Context, setup: TidegateSetup): Promise<RunningTidegate> {
   const { manifests, workers, cores, name } = setup;
   const [port, admin] = [await freePort(), await freePort()];
-  const command = tidegateCommand({ manifests, port, admin, workers, accessLog: false });
+  const command = tidegateCommand({ manifests, port, admin, workers, accessLog: false, tls: false });
   const start = performance.now();
   const output = join(context.directory, `${name}.out`);
   const process = await startProcess({ ...command, name, cores, output });
