@@ -75,6 +75,8 @@ export function readClientAuth(
   const mode = verify === 'on' ? 'required' : verify === 'optional' ? 'optional' : 'unverified';
   const text = `${authorities.join('\n')}\n`;
   const revoked = textOf(secret, 'ca.crl');
+  if (revoked !== '' && !revoked.includes('-----BEGIN X509 CRL-----'))
+    return refuse('InvalidSecret', `Secret ${key} has no PEM revocation list in ca.crl`);
   const id = createHash('sha256')
     .update(JSON.stringify([mode, depth, passCertificate, text, revoked]))
     .digest('hex');
