@@ -2,6 +2,7 @@
 import { browserGet } from './browser-get.ts';
 import { download } from './download.ts';
 import { fullLoad } from './full-load.ts';
+import { handshakes } from './handshakes.ts';
 import { http2Get } from './http2-get.ts';
 import { httpsGet } from './https-get.ts';
 import { idleMemory } from './idle-memory.ts';
@@ -21,6 +22,7 @@ export const SCENARIOS: readonly Scenario[] = [
   variedPaths,
   httpsGet,
   http2Get,
+  handshakes,
   download,
   upload,
   newConnection,

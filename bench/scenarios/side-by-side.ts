@@ -1,5 +1,5 @@
 /** Runs all peers at the same time behind the same backend and puts the same load on each in turn. */
-import { mkdir } from 'node:fs/promises';
+import { mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Certificate, TLS_HOST } from '../certificate.ts';
 import type { LoadResult } from '../load/load.ts';
@@ -73,8 +73,7 @@ async function startPeer(
   context: Context,
   { series, bulk, upstream, tls }: PeerNeeds,
 ): Promise<RunningPeer> {
-  const directory = join(context.directory, `${peer.name}-${series}`);
-  await mkdir(directory);
+  const directory = await mkdtemp(join(context.directory, `${peer.name}-${series}-`));
   const port = await freePort();
   const command = await peer.prepare({ directory, port, upstream, series, bulk, tls: tls ?? null });
   const child = await startProcess({
