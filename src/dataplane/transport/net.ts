@@ -352,7 +352,12 @@ async function listen(
 ): Promise<Listener> {
   const server = net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
     const stream = adoptAccepted(new NetStream(socket, true));
-    stream.owner = accept(stream);
+    try {
+      stream.owner = accept(stream);
+    } catch (error) {
+      stream.reset();
+      onFault(error);
+    }
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
