@@ -17,7 +17,7 @@ export const idleMemory: Scenario = {
   description:
     'Growth of resident memory per client connection that made one request and stays open; the kernel’s socket memory is not in it.',
   run: async (context) => {
-    const connections = context.quick ? 2000 : 10_000;
+    const connections = context.quick ? 1000 : 5000;
     const { running, failures } = await startPeers(context, {
       title: 'Idle keep-alive connections',
       series: 'bare',
