@@ -77,6 +77,9 @@ test('framing, routing and credentials are no trailers', () => {
     'Forwarded: x',
     'Upgrade: x',
     'Via: x',
+    'X-Forwarded-Client-Cert: x',
+    'ssl-client-verify: SUCCESS',
+    'ssl-client-subject-dn: CN=x',
   ];
   for (const line of dropped) {
     assert.equal(decode(`0\r\nA: 1\r\n${line}\r\nB: 2\r\n\r\n`).trailers, 'A: 1\r\nB: 2\r\n', line);

@@ -155,14 +155,8 @@ const HOP_BY_HOP = [
   UPGRADE,
 ] as const;
 
-/** Request lines that are never copied: hop-by-hop (RFC 9110 7.6.1), framing, and what the proxy writes itself. */
-export const NOT_COPIED_IN_REQUEST = setOf(
-  ...HOP_BY_HOP,
-  PROXY_AUTHORIZATION,
-  HTTP2_SETTINGS,
-  HOST,
-  CONTENT_LENGTH,
-  EXPECT,
+/** What backends believe because the proxy says it: never passed on from a client, in heads or in trailers. */
+const TOLD_BY_US: readonly number[] = [
   X_FORWARDED_FOR,
   X_FORWARDED_HOST,
   X_FORWARDED_PROTO,
@@ -177,6 +171,17 @@ export const NOT_COPIED_IN_REQUEST = setOf(
   PROXY,
   UNDERSCORE,
   ...CLIENT_CERTIFICATE_FIELDS.map(([id]) => id),
+];
+
+/** Request lines that are never copied: hop-by-hop (RFC 9110 7.6.1), framing, and what the proxy writes itself. */
+export const NOT_COPIED_IN_REQUEST = setOf(
+  ...HOP_BY_HOP,
+  PROXY_AUTHORIZATION,
+  HTTP2_SETTINGS,
+  HOST,
+  CONTENT_LENGTH,
+  EXPECT,
+  ...TOLD_BY_US,
 );
 
 /** Response lines that are never copied. */
@@ -206,19 +211,7 @@ export const FORBIDDEN_IN_TRAILERS = setOf(
   CONTENT_RANGE,
   CACHE_CONTROL,
   MAX_FORWARDS,
-  X_FORWARDED_FOR,
-  X_FORWARDED_HOST,
-  X_FORWARDED_PROTO,
-  X_FORWARDED_PORT,
-  X_FORWARDED_SCHEME,
-  X_SCHEME,
-  X_FORWARDED_CLIENT_CERT,
-  FORWARDED,
-  X_REAL_IP,
-  X_REQUEST_ID,
-  VIA,
-  PROXY,
-  UNDERSCORE,
+  ...TOLD_BY_US,
 );
 
 /** Names that a `Connection` field may list without effect (Traefik CVE-2024-45410). */

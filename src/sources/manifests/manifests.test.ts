@@ -136,6 +136,19 @@ describe('a change', { timeout: 20_000 }, () => {
     await untilServed('a=2');
   });
 
+  for (const spelling of ['/', '//', '/./', '/../']) {
+    test(`in a folder that is named with ${spelling} in its path`, async () => {
+      put('a.yaml', service('a', 1));
+      await source.close();
+      const name = spelling === '/../' ? `${folder}/../${folder.split('/').at(-1)}` : `${folder}${spelling}`;
+      source = manifestsSource({ directory: name, dnsServers: ['127.0.0.1:9'] });
+      await start();
+      put('.a.yaml.tmp', service('a', 2));
+      renameSync(at('.a.yaml.tmp'), at('a.yaml'));
+      await untilServed('a=2');
+    });
+  }
+
   test('by an atomic rename, with hidden and visible temporary names', async () => {
     put('a.yaml', service('a', 1));
     await start();
