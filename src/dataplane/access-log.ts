@@ -34,6 +34,8 @@ export interface AccessEntry {
 export class AccessLog {
   readonly #config: AccessLogConfig;
   readonly #write: (lines: string) => void;
+  /** Lines since the owner last set it to 0. */
+  added = 0;
   #lines = '';
   #second = 0;
   #secondText = '';
@@ -56,6 +58,7 @@ export class AccessLog {
   }
 
   add(entry: AccessEntry): void {
+    this.added++;
     this.#lines +=
       `{"time":"${this.#time()}","id":${quote(entry.id)},"client":"${entry.client}","method":${quote(entry.method)},"host":${quote(entry.host)}` +
       `,"path":${quote(entry.path)},"protocol":"${entry.protocol}","status":${entry.status},"bytes_in":${entry.bytesIn}` +

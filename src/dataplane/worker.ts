@@ -176,6 +176,8 @@ function report(id: number): void {
     worker_event_loop_lag_seconds: wheel.worstLagMs / 1000,
   };
   wheel.worstLagMs = 0;
+  stats.counters.access_log_lines_total += dataplane.accessLog.added;
+  dataplane.accessLog.added = 0;
   const packed = stats.pack(gauges, REPORT_SERIES);
   const more = stats.hasChanges;
   port.postMessage({ kind: 'stats', id: more ? 0 : id, report: packed } satisfies FromWorker, [

@@ -95,6 +95,7 @@ test('the access log has exactly the documented fields', async (t) => {
   const served = await line('/a/b');
   const refused = await line('/');
 
+  assert.match((await tidegate.get('/metrics')).text, /^tidegate_access_log_lines_total 2$/m);
   const [fields = ''] = readFileSync(PAGE, 'utf8').split('## Reasons');
   const documented = [...fields.matchAll(/^\| `(\w+)` +\|/gm)].map((match) => match[1]);
   assert.deepEqual(Object.keys(served), documented);

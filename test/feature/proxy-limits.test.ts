@@ -1,8 +1,10 @@
 /** Every bound at its edge: one below, at it, one above. */
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
+import { startEchoBackend } from '../kit/echo-backend.ts';
 import { fieldValue, show, statusOf } from '../kit/http-message.ts';
 import { assertOwnAnswer, holdAnswers, OK, startHttp1Fixture } from '../kit/http1-fixture.ts';
+import { routeAll } from '../kit/manifests.ts';
 import { answer } from '../kit/raw-backend.ts';
 import { eventually } from '../kit/waiting.ts';
 
@@ -256,5 +258,25 @@ describe('connections and requests', () => {
       const open = small.backend.connections.filter(({ inbox }) => inbox.ending === null);
       assert.equal(open.length, 1);
     });
+  });
+
+  test('a request that waits for an endpoint that leaves goes to the one that comes', async (t) => {
+    const small = await startHttp1Fixture(t, {
+      args: ['--limit-endpoint-connections', '1', '--timeout-pending', '60s'],
+    });
+    const { goOn } = holdAnswers(small);
+    const [first, second] = [await small.connect(), await small.connect()];
+    first.send(head(''));
+    await small.backend.received(1);
+    second.send(head(''));
+    await eventually(async () =>
+      assert.match((await small.proxy.get('/metrics')).text, /^tidegate_requests 2$/m),
+    );
+    const other = await startEchoBackend(t, 'other');
+    await small.proxy.change('all.yaml', routeAll('h', other.port));
+    assert.equal(JSON.parse((await second.response()).body.toString()).backend, 'other');
+    goOn();
+    assert.equal(statusOf(await first.response()), 200);
+    assert.equal(small.backend.requests.length, 1);
   });
 });

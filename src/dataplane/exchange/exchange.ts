@@ -248,14 +248,6 @@ export class Exchange implements Waiter, Timed {
     this.upstreamSide?.endTunnel();
   }
 
-  get inTunnel(): boolean {
-    return this.state === TUNNEL;
-  }
-
-  get responding(): boolean {
-    return this.state >= RESPONDING;
-  }
-
   // ── from the upstream's side ────────────────────────────────────────────────────────────────────────────
 
   onConnected(): void {
@@ -369,6 +361,13 @@ export class Exchange implements Waiter, Timed {
 
   onTurn(): void {
     const endpoint = this.endpoint!;
+    if (endpoint.draining) {
+      // Nothing was tried there yet: this does not count as an attempt.
+      this.#stopWaiting();
+      this.#leaveEndpoint();
+      this.attempts--;
+      return this.#attempt(this.route!.upstream!);
+    }
     // Somebody else may have been quicker.
     const full =
       endpoint.idle.length === 0 && endpoint.open >= this.dataplane.config.limits.endpointConnections;

@@ -79,7 +79,6 @@ export class Http1ServerConnection implements StreamOwner, ClientConnection, Dow
   keep = false;
   minorVersion = 1;
   framing = NO_BODY;
-  responseStarted = false;
   clientEnded = false;
   /** Inside {@link consume}: it goes on by itself when an exchange ends. */
   consuming = false;
@@ -208,7 +207,6 @@ export class Http1ServerConnection implements StreamOwner, ClientConnection, Dow
     this.peer ??= this.#makePeer();
     this.requests++;
     this.minorVersion = head.minorVersion;
-    this.responseStarted = false;
     this.keep =
       !head.close &&
       (head.minorVersion > 0 || head.keepAlive) &&
@@ -454,7 +452,6 @@ export class Http1ServerConnection implements StreamOwner, ClientConnection, Dow
   }
 
   sendHead(head: ResponseHead, hasBody: boolean): void {
-    this.responseStarted = true;
     const { dataplane, scheme } = this.listener;
     if (dataplane.draining) this.keep = false;
     if (!hasBody) this.framing = NO_BODY;
@@ -484,7 +481,6 @@ export class Http1ServerConnection implements StreamOwner, ClientConnection, Dow
   }
 
   sendOwn(answer: OwnAnswer, headOnly: boolean): void {
-    this.responseStarted = true;
     if (this.listener.dataplane.draining) this.keep = false;
     if (this.exchange?.expectContinue && this.reading !== WAIT) this.keep = false;
     this.stream.write(
@@ -502,7 +498,6 @@ export class Http1ServerConnection implements StreamOwner, ClientConnection, Dow
   }
 
   startTunnel(head: ResponseHead): void {
-    this.responseStarted = true;
     this.keep = false;
     this.reading = TUNNEL;
     this.stream.write(switchingResponse(head));

@@ -12,7 +12,7 @@ export interface PooledConnection {
 
 /** Something that waits for a connection of an endpoint. */
 export interface Waiter {
-  /** A connection is free, or one may be opened. */
+  /** A connection is free, one may be opened, or the endpoint leaves. */
   onTurn(): void;
 }
 
@@ -108,10 +108,11 @@ export class Endpoint<C extends PooledConnection = PooledConnection> implements 
     this.#waiters.shift()?.onTurn();
   }
 
-  /** Closes idle connections and lets the others end with their exchange. */
+  /** Closes idle connections, lets the others end with their exchange, and sends who waits for one elsewhere. */
   drain(): void {
     this.draining = true;
     this.#wheel.remove(this);
     while (this.idle.length > 0) this.idle.pop()!.retire();
+    for (const waiter of this.#waiters.splice(0)) waiter.onTurn();
   }
 }
