@@ -48,7 +48,9 @@ const localImports = (file: SourceFile) =>
  */
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   model: [],
-  sources: ['model'],
+  /** Requests to the API server, for all who read from it or write to it. */
+  kubernetes: ['model'],
+  sources: ['model', 'kubernetes'],
   translate: ['model', 'dataplane/route'],
   ipam: ['model'],
   dataplane: ['model', 'linux'],
@@ -56,7 +58,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   kernel: ['model', 'linux'],
   announce: ['model', 'linux'],
   certificates: ['model'],
-  status: ['model'],
+  status: ['model', 'kubernetes'],
   observe: ['model', 'dataplane/messages.ts', 'dataplane/stats.ts'],
   settings: ['model', 'dataplane/config.ts', 'observe/log.ts'],
   admin: ['model', 'observe', 'settings', 'dataplane/route', 'dataplane/messages.ts', 'dataplane/config.ts'],

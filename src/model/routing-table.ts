@@ -76,7 +76,8 @@ export interface ServiceRef {
   readonly port: string;
 }
 
-export type UpstreamProtocol = 'http1';
+/** `http2`: every request is a stream of a shared connection (by prior knowledge, or by ALPN over TLS). */
+export type UpstreamProtocol = 'http1' | 'http2';
 
 export interface Endpoint {
   /** IP literal without brackets. */
