@@ -163,9 +163,9 @@ describe('the rules of the house', () => {
       );
     });
   }
-  test('only the manifests source and the settings file know YAML', () => {
+  test('only the manifests source, the settings file and kubeconfigs know YAML', () => {
     const wrong = program.filter(
-      ({ path, imports }) => imports.includes('yaml') && !/^(sources|settings)\//.test(path),
+      ({ path, imports }) => imports.includes('yaml') && !/^(sources|settings|kubernetes)\//.test(path),
     );
     assert.deepEqual(
       wrong.map(({ path }) => path),
