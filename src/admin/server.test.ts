@@ -26,6 +26,7 @@ function upstream(key: UpstreamKey, namespace: string, port: string): Upstream {
     key,
     service: { namespace, name: 'web', port },
     protocol: 'http1',
+    tls: null,
     balance: { kind: 'round-robin' },
     endpoints,
   };

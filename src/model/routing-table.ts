@@ -5,6 +5,7 @@
 import { EMPTY_TLS_TABLE, type TlsTable } from './certificate.ts';
 import type { Hostname, PathKey, UpstreamKey } from './keys.ts';
 import type { ObjectRef } from './problem.ts';
+import type { UpstreamTls } from './upstream-tls.ts';
 
 export interface RoutingTable {
   /** Grows by one with each table that differs from the one before. */
@@ -64,6 +65,8 @@ export interface Upstream {
   /** For logs, metrics and `explain`. */
   readonly service: ServiceRef;
   readonly protocol: UpstreamProtocol;
+  /** null: in clear. */
+  readonly tls: UpstreamTls | null;
   readonly balance: BalancePolicy;
   /** Sorted by address and port, without duplicates. Empty: 503. */
   readonly endpoints: readonly Endpoint[];

@@ -47,6 +47,7 @@ function upstream(key: string, endpoints = 0): Upstream {
     key: key as UpstreamKey,
     service: { namespace: 'ns', name: key, port: '80' },
     protocol: 'http1',
+    tls: null,
     balance: { kind: 'round-robin' },
     endpoints: Array.from({ length: endpoints }, (_, i) => ({
       address: `10.0.0.${i}`,

@@ -8,13 +8,18 @@
 import type { Hostname, PathKey, UpstreamKey } from './keys.ts';
 import type { HostTable, Route, RoutingTable, Upstream } from './routing-table.ts';
 import { changedKeys } from './shared-map.ts';
+import { type UpstreamTlsPatch, upstreamTlsPatch } from './upstream-tls.ts';
 
 /** One slice of a patch, small enough to be read by a worker without a noticeable pause. */
 export interface PatchChunk {
-  readonly upstreams: readonly Upstream[];
+  readonly upstreams: readonly UpstreamPatch[];
   readonly removedUpstreams: readonly UpstreamKey[];
   readonly hosts: readonly HostPatch[];
   readonly removedHosts: readonly Hostname[];
+}
+
+export interface UpstreamPatch extends Omit<Upstream, 'tls'> {
+  readonly tls: UpstreamTlsPatch | null;
 }
 
 export interface HostPatch {
@@ -33,7 +38,7 @@ export interface HostPatch {
 export function diffTables(from: RoutingTable, to: RoutingTable, chunkRoutes: number): PatchChunk[] {
   const chunks: PatchChunk[] = [];
   let size = 0;
-  let upstreams: Upstream[] = [];
+  let upstreams: UpstreamPatch[] = [];
   let removedUpstreams: UpstreamKey[] = [];
   let hosts: HostPatch[] = [];
   let removedHosts: Hostname[] = [];
@@ -59,7 +64,7 @@ export function diffTables(from: RoutingTable, to: RoutingTable, chunkRoutes: nu
       goneUpstreams.push(key);
       continue;
     }
-    upstreams.push(upstream);
+    upstreams.push(upstreamPatch(upstream));
     counted(1 + upstream.endpoints.length);
   }
   for (const host of changedKeys(from.hosts, to.hosts)) {
@@ -109,6 +114,10 @@ function* diffHost(
 }
 
 const NO_PATHS: HostTable['paths'] = new Map();
+
+function upstreamPatch(upstream: Upstream): UpstreamPatch {
+  return { ...upstream, tls: upstream.tls === null ? null : upstreamTlsPatch(upstream.tls) };
+}
 
 function routeText(route: Route | null): string | null {
   return route === null ? null : JSON.stringify(route);

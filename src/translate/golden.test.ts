@@ -13,6 +13,7 @@ import { explain, explainedRequest } from '../dataplane/route/explain.ts';
 import { formatProblem } from '../model/problem.ts';
 import type { Endpoint, HostTable, Route, RoutingTable } from '../model/routing-table.ts';
 import type { AnyObject, Ingress, ResolvedName } from '../model/snapshot.ts';
+import { UNVERIFIED_TLS, type UpstreamTls } from '../model/upstream-tls.ts';
 import { decodeObject } from '../sources/decode/all.ts';
 import type { TranslateOptions } from './options.ts';
 import { OPTIONS, snapshotOf } from './test-objects.ts';
@@ -55,9 +56,11 @@ function printed({ table, problems, externalNames }: Translation, requests: read
   return {
     hosts: Object.fromEntries(sorted(table.hosts).map(([host, each]) => [host, printedHost(each)])),
     upstreams: Object.fromEntries(
-      sorted(table.upstreams).map(([key, { balance, endpoints }]) => [
+      sorted(table.upstreams).map(([key, { protocol, tls, balance, endpoints }]) => [
         key,
         {
+          ...(protocol === 'http1' ? {} : { protocol }),
+          ...(tls === null ? {} : { tls: printedTls(tls) }),
           balance: Object.values(balance).map(printedValue).join(' '),
           endpoints: endpoints.map(printedEndpoint),
         },
@@ -87,6 +90,17 @@ function printedRoute({ action, policy, origin }: Route): string {
   const target = action.kind === 'forward' ? action.upstream : `unavailable ${action.service}`;
   const own = changed.map(([name, value]) => ` ${name}=${value}`).join('');
   return `${target}${own} (${origin.namespace}/${origin.name} ${origin.field})`;
+}
+
+/** What differs from talking to anybody; ids and secrets are left out. */
+function printedTls({ id: _, authorities, identity, verify, ...rest }: UpstreamTls): string {
+  const texts = Object.entries(rest)
+    .filter(([name, value]) => UNVERIFIED_TLS[name as keyof typeof rest] !== value)
+    .map(([name, value]) => `${name}=${value}`);
+  if (verify !== null) texts.unshift(`verify ${verify.name} to depth ${verify.depth}`);
+  if (authorities !== null) texts.push('own authorities');
+  if (identity !== null) texts.push('with a certificate');
+  return texts.join(', ') || 'unverified';
 }
 
 function printedEndpoint({ address, port, zone }: Endpoint): string {

@@ -129,7 +129,7 @@ export class World {
       zone: null,
     }));
     const service = { namespace: 'ns', name: 'web', port: '80' };
-    this.upstreams.set({ key: UPSTREAM, service, protocol: 'http1', balance, endpoints });
+    this.upstreams.set({ key: UPSTREAM, service, protocol: 'http1', tls: null, balance, endpoints });
     this.upstreams.sweep();
   }
 

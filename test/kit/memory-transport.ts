@@ -8,7 +8,13 @@
  * change.
  */
 import assert from 'node:assert/strict';
-import type { ByteStream, Listener, StreamOwner, Transport } from '../../src/dataplane/transport/stream.ts';
+import type {
+  ByteStream,
+  Destination,
+  Listener,
+  StreamOwner,
+  Transport,
+} from '../../src/dataplane/transport/stream.ts';
 
 /** Something that may happen now. */
 export interface Step {
@@ -369,7 +375,7 @@ export class MemoryTransport implements Transport {
     throw new Error('connections are made with accept()');
   }
 
-  connect(address: string, port: number, owner: StreamOwner): ByteStream {
+  connect({ address, port }: Destination, owner: StreamOwner): ByteStream {
     const stream = this.#add(new MemoryStream(this, address, port, true), owner);
     this.onOutgoing(stream.peer);
     return stream;

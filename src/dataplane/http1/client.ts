@@ -62,7 +62,7 @@ export class Http1ClientConnection implements UpstreamSide, StreamOwner, BodySin
     this.exchange = exchange;
     endpoint.open++;
     dataplane.wheel.set(this, exchange.route!.policy.connectTimeoutMs);
-    this.stream = dataplane.transport.connect(endpoint.address, endpoint.port, this);
+    this.stream = dataplane.transport.connect(endpoint, this);
   }
 
   // ── from the exchange ───────────────────────────────────────────────────────────────────────────────────

@@ -60,6 +60,7 @@ const TABLE: RoutingTable = {
         key: key as UpstreamKey,
         service: { namespace: 'shop', name: key.slice(5, -3), port: '80' },
         protocol: 'http1' as const,
+        tls: null,
         balance: { kind: 'round-robin' as const },
         endpoints,
       },

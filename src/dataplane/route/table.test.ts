@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { EMPTY_TLS_TABLE } from '../../model/certificate.ts';
 import type { Hostname, PathKey, UpstreamKey } from '../../model/keys.ts';
 import { EMPTY_TABLE, type Route, type RoutingTable, type Upstream } from '../../model/routing-table.ts';
-import { diffTables, type PatchChunk } from '../../model/table-patch.ts';
+import { diffTables, type PatchChunk, type UpstreamPatch } from '../../model/table-patch.ts';
 import { matchLinear } from './linear.ts';
 import { LiveTable } from './table.ts';
 
@@ -21,11 +21,11 @@ function applyAll(live: LiveTable<Compiled>, chunks: readonly PatchChunk[], gene
 function liveTable(): {
   live: LiveTable<Compiled>;
   compiled: string[];
-  upstreams: Map<UpstreamKey, Upstream>;
+  upstreams: Map<UpstreamKey, UpstreamPatch>;
   log: string[];
 } {
   const compiled: string[] = [];
-  const upstreams = new Map<UpstreamKey, Upstream>();
+  const upstreams = new Map<UpstreamKey, UpstreamPatch>();
   const log: string[] = [];
   const live = new LiveTable<Compiled>({
     hasUpstream: (key) => upstreams.has(key),
@@ -68,6 +68,7 @@ function upstream(name: string, ...addresses: string[]): Upstream {
     key: name as UpstreamKey,
     service: { namespace: 'ns', name, port: '80' },
     protocol: 'http1',
+    tls: null,
     balance: { kind: 'round-robin' },
     endpoints: addresses.map((address) => ({ address, port: 80, zone: null })),
   };

@@ -3,8 +3,8 @@
  * expressions, and a bound on the work that the client's path cannot move.
  */
 import type { Hostname, PathKey, UpstreamKey } from '../../model/keys.ts';
-import type { Route, Upstream } from '../../model/routing-table.ts';
-import type { HostPatch, PatchChunk } from '../../model/table-patch.ts';
+import type { Route } from '../../model/routing-table.ts';
+import type { HostPatch, PatchChunk, UpstreamPatch } from '../../model/table-patch.ts';
 
 /** What the owner of the table does with its contents. */
 export interface LiveTableOwner<T extends object> {
@@ -12,7 +12,7 @@ export interface LiveTableOwner<T extends object> {
   /** Called once per route, when the first request for it arrives; its result is what `match` gives from then on. */
   compile(route: Route): T;
   /** A new upstream, or a changed one of the same key. Comes before any route that uses it. */
-  setUpstream(upstream: Upstream): void;
+  setUpstream(upstream: UpstreamPatch): void;
   /** Comes after the last route that used it is gone. */
   removeUpstream(key: UpstreamKey): void;
 }
@@ -38,7 +38,7 @@ interface Staged<T> {
   readonly hosts: Map<Hostname, LiveHost<T>>;
   readonly patches: HostPatch[];
   readonly removedHosts: Hostname[];
-  readonly upstreams: Upstream[];
+  readonly upstreams: UpstreamPatch[];
   readonly removedUpstreams: UpstreamKey[];
 }
 

@@ -92,7 +92,10 @@ async function openedPair(): Promise<Pair> {
   const { promise, resolve } = Promise.withResolvers<net.Socket>();
   server.once('connection', resolve);
   const owner = new Recorder();
-  const stream = transport.connect('127.0.0.1', (server.address() as net.AddressInfo).port, owner);
+  const stream = transport.connect(
+    { address: '127.0.0.1', port: (server.address() as net.AddressInfo).port, tls: null },
+    owner,
+  );
   const far = await promise;
   far.on('error', () => {});
   await owner.until(() => owner.has('connect'));
@@ -224,7 +227,7 @@ test('a connection that is refused closes with the reason', async () => {
   await new Promise((resolve) => closed.close(resolve));
   assert.notEqual(free, port);
   const owner = new Recorder();
-  transport.connect('127.0.0.1', free, owner);
+  transport.connect({ address: '127.0.0.1', port: free, tls: null }, owner);
   await owner.until(() => owner.events.length > 0);
   assert.deepEqual(owner.events, ['close ECONNREFUSED']);
 });

@@ -10,7 +10,7 @@ import { setTimeout as delay, setImmediate as nextCheck } from 'node:timers/prom
 import { stopHandshakes } from '../../linux/listen-queue.ts';
 import { latin1 } from '../message/latin1.ts';
 import { detachReadBuffer, type ReadBuffer, takeReadBuffer } from './read-buffers.ts';
-import type { ByteStream, Listener, StreamOwner, Transport } from './stream.ts';
+import type { ByteStream, Destination, Listener, StreamOwner, Transport } from './stream.ts';
 
 /** Up to this size a copy into the pending text is cheaper than a write of its own. */
 const COALESCE_BYTES = 8192;
@@ -382,7 +382,8 @@ async function listen(
   };
 }
 
-function connect(address: string, port: number, owner: StreamOwner): ByteStream {
+function connect({ address, port, tls }: Destination, owner: StreamOwner): ByteStream {
+  if (tls !== null) throw new Error('TLS towards endpoints is not there yet');
   let stream: NetStream | null = null;
   const socket = net.connect({
     host: address,

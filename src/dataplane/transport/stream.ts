@@ -11,6 +11,7 @@
  */
 import type { SecureContext } from 'node:tls';
 import type { ClientIdentity, ShownCertificate } from '../tls/client-identity.ts';
+import type { OutgoingTls } from '../tls/outgoing.ts';
 
 export interface ByteStream {
   owner: StreamOwner;
@@ -93,8 +94,18 @@ export interface TlsServer {
   secure(stream: ByteStream, received: Buffer, settings: TlsSettings, owner: StreamOwner): SecureStream;
 }
 
+/** Where an outgoing stream leads. */
+export interface Destination {
+  /** IP literal. */
+  readonly address: string;
+  readonly port: number;
+  /** null: in clear. */
+  readonly tls: OutgoingTls | null;
+}
+
 export interface Transport {
   /** Listens with SO_REUSEPORT; `accept` gives each connection its owner. Rejects with a system error. */
   listen(address: string, port: number, accept: (stream: ByteStream) => StreamOwner): Promise<Listener>;
-  connect(address: string, port: number, owner: StreamOwner): ByteStream;
+  /** Gives the stream at once; the owner's `onConnect` says when it stands, TLS handshake included. */
+  connect(to: Destination, owner: StreamOwner): ByteStream;
 }

@@ -1,8 +1,10 @@
 /**
  * One endpoint as a worker sees it: its connections, the requests it serves and how it has behaved. Shared by
- * all upstreams that name its address, and kept over table swaps as long as one of them does.
+ * all upstreams that speak in the same way to its address, and kept over table swaps as long as one of them does.
  */
+import type { UpstreamProtocol } from '../../model/routing-table.ts';
 import type { Timed, TimerWheel } from '../timers.ts';
+import type { OutgoingTls } from '../tls/outgoing.ts';
 
 /** A connection that a pool can hold. */
 export interface PooledConnection {
@@ -24,9 +26,13 @@ const LONGEST_EJECTION_MS = 300_000;
 const LATENCY_HALF_LIFE_MS = 5000;
 
 export class Endpoint<C extends PooledConnection = PooledConnection> implements Timed {
+  /** Address and port, for logs. */
   readonly key: string;
   readonly address: string;
   readonly port: number;
+  readonly protocol: UpstreamProtocol;
+  /** null: in clear. */
+  readonly tls: OutgoingTls | null;
   /** Most recently used last: warm connections are reused, surplus ones grow old and close. */
   readonly idle: C[] = [];
   /** Connections open or being opened, idle ones included. */
@@ -49,10 +55,18 @@ export class Endpoint<C extends PooledConnection = PooledConnection> implements 
   wheelPrevious: Timed | null = null;
   wheelNext: Timed | null = null;
 
-  constructor(key: string, address: string, port: number, wheel: TimerWheel) {
-    this.key = key;
+  constructor(
+    address: string,
+    port: number,
+    protocol: UpstreamProtocol,
+    tls: OutgoingTls | null,
+    wheel: TimerWheel,
+  ) {
+    this.key = address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
     this.address = address;
     this.port = port;
+    this.protocol = protocol;
+    this.tls = tls;
     this.#wheel = wheel;
   }
 

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { UpstreamKey } from '../../model/keys.ts';
-import type { BalancePolicy, Upstream } from '../../model/routing-table.ts';
+import type { BalancePolicy } from '../../model/routing-table.ts';
+import type { UpstreamPatch } from '../../model/table-patch.ts';
 import { TimerWheel } from '../timers.ts';
 import type { Endpoint } from './endpoint.ts';
 import { type LiveUpstream, Upstreams } from './upstreams.ts';
@@ -24,11 +25,12 @@ function upstream(
   name: string,
   addresses: readonly string[],
   balance: BalancePolicy = { kind: 'round-robin' },
-): Upstream {
+): UpstreamPatch {
   return {
     key: name as UpstreamKey,
     service: { namespace: 'ns', name, port: '80' },
     protocol: 'http1',
+    tls: null,
     balance,
     endpoints: addresses.map((address) => ({ address, port: 80, zone: null })),
   };

@@ -4,9 +4,12 @@ import {
   type BalancePolicy,
   describeService,
   type HashSource,
-  type Upstream,
+  type UpstreamProtocol,
 } from '../../model/routing-table.ts';
+import type { UpstreamPatch } from '../../model/table-patch.ts';
+import type { UpstreamTlsPatch } from '../../model/upstream-tls.ts';
 import type { TimerWheel } from '../timers.ts';
+import { OutgoingTls } from '../tls/outgoing.ts';
 import { ConsistentHash } from './balance/consistent-hash.ts';
 import type { Balancer } from './balance/policy.ts';
 import { RoundRobin } from './balance/round-robin.ts';
@@ -33,7 +36,7 @@ export class LiveUpstream {
   #only: Endpoint | null = null;
   #balancer: Balancer;
 
-  constructor(upstream: Upstream) {
+  constructor(upstream: UpstreamPatch) {
     this.key = upstream.key;
     this.service = describeService(upstream.service);
     this.policy = upstream.balance;
@@ -122,13 +125,16 @@ export class Upstreams {
   }
 
   /** Adds an upstream or brings it up to date; connections to endpoints that stay are kept. */
-  set(upstream: Upstream): void {
+  set(upstream: UpstreamPatch): void {
     let live = this.#upstreams.get(upstream.key);
     if (live === undefined) {
       live = new LiveUpstream(upstream);
       this.#upstreams.set(upstream.key, live);
     }
-    const members = upstream.endpoints.map(({ address, port }) => this.#endpoint(address, port));
+    const { protocol, tls } = upstream;
+    const members = upstream.endpoints.map(({ address, port }) =>
+      this.#endpoint(address, port, protocol, tls),
+    );
     this.#noteGone(live.setMembers(members, upstream.balance));
   }
 
@@ -150,12 +156,18 @@ export class Upstreams {
     return { open, idle };
   }
 
-  #endpoint(address: string, port: number): Endpoint {
-    const key = address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
-    let endpoint = this.#endpoints.get(key);
+  #endpoint(
+    address: string,
+    port: number,
+    protocol: UpstreamProtocol,
+    tls: UpstreamTlsPatch | null,
+  ): Endpoint {
+    const id = endpointId(address, port, protocol, tls);
+    let endpoint = this.#endpoints.get(id);
     if (endpoint === undefined) {
-      endpoint = new Endpoint(key, address, port, this.#wheel);
-      this.#endpoints.set(key, endpoint);
+      const outgoing = tls === null ? null : new OutgoingTls(tls, protocol);
+      endpoint = new Endpoint(address, port, protocol, outgoing, this.#wheel);
+      this.#endpoints.set(id, endpoint);
     }
     return endpoint;
   }
@@ -164,7 +176,8 @@ export class Upstreams {
   sweep(): void {
     for (const endpoint of this.#maybeGone) {
       if (endpoint.users.size > 0) continue;
-      this.#endpoints.delete(endpoint.key);
+      const { address, port, protocol, tls } = endpoint;
+      this.#endpoints.delete(endpointId(address, port, protocol, tls?.settings ?? null));
       endpoint.drain();
     }
     this.#maybeGone.clear();
@@ -173,4 +186,14 @@ export class Upstreams {
   #noteGone(before: readonly Endpoint[]): void {
     for (const endpoint of before) if (endpoint.users.size === 0) this.#maybeGone.add(endpoint);
   }
+}
+
+/** Connections are shared by all who speak in the same way to the same address, and by nobody else. */
+function endpointId(
+  address: string,
+  port: number,
+  protocol: UpstreamProtocol,
+  tls: UpstreamTlsPatch | null,
+): string {
+  return `${address} ${port} ${protocol} ${tls?.id ?? ''}`;
 }

@@ -7,6 +7,7 @@ import { authTlsPassCertificateToUpstream } from './auth-tls-pass-certificate-to
 import { authTlsSecret } from './auth-tls-secret.ts';
 import { authTlsVerifyClient } from './auth-tls-verify-client.ts';
 import { authTlsVerifyDepth } from './auth-tls-verify-depth.ts';
+import { backendProtocol } from './backend-protocol.ts';
 import { forceSslRedirect } from './force-ssl-redirect.ts';
 import { loadBalance } from './load-balance.ts';
 import { preserveTrailingSlash } from './preserve-trailing-slash.ts';
@@ -15,6 +16,7 @@ import { proxyConnectTimeout } from './proxy-connect-timeout.ts';
 import { proxyNextUpstreamTries } from './proxy-next-upstream-tries.ts';
 import { proxyReadTimeout } from './proxy-read-timeout.ts';
 import { proxySendTimeout } from './proxy-send-timeout.ts';
+import { sslPassthrough } from './ssl-passthrough.ts';
 import { sslRedirect } from './ssl-redirect.ts';
 import { upstreamHashBy } from './upstream-hash-by.ts';
 
@@ -24,6 +26,7 @@ export const ALL_ANNOTATIONS: readonly Annotation[] = [
   proxySendTimeout,
   proxyReadTimeout,
   proxyNextUpstreamTries,
+  backendProtocol,
   loadBalance,
   sslRedirect,
   forceSslRedirect, // after ssl-redirect, which it overrides
@@ -32,6 +35,7 @@ export const ALL_ANNOTATIONS: readonly Annotation[] = [
   authTlsVerifyClient,
   authTlsVerifyDepth,
   authTlsPassCertificateToUpstream,
+  sslPassthrough,
   upstreamHashBy, // after load-balance, which it overrides in ingress-nginx
 ];
 

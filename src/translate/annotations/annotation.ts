@@ -1,5 +1,6 @@
 import type { BalancePolicy, RoutePolicy } from '../../model/routing-table.ts';
 import type { ClientAuthAsked } from '../tls/client-auth.ts';
+import type { BackendAsked } from '../tls/upstream-tls.ts';
 
 /** One annotation: its name without prefix, its line in the reference, and what its value means. */
 export interface Annotation {
@@ -12,5 +13,7 @@ export interface Annotation {
 export type Parsed =
   | { readonly kind: 'policy'; readonly policy: Partial<RoutePolicy> }
   | { readonly kind: 'balance'; readonly balance: BalancePolicy }
+  | { readonly kind: 'backend'; readonly backend: Partial<BackendAsked> }
   | { readonly kind: 'client-auth'; readonly clientAuth: Partial<ClientAuthAsked> }
+  | { readonly kind: 'passthrough'; readonly passthrough: boolean }
   | { readonly kind: 'invalid'; readonly expected: string };

@@ -67,8 +67,8 @@ test('every annotation has a name of its own, a line for the reference, and refu
 });
 
 test('an annotation that asks for what happens anyway is harmless, one that asks for more is not', () => {
-  assert.ok(isHarmless('ssl-passthrough', 'false'));
-  assert.ok(!isHarmless('ssl-passthrough', 'true'));
+  assert.ok(isHarmless('use-regex', 'false'));
+  assert.ok(!isHarmless('use-regex', 'true'));
   assert.ok(isHarmless('proxy-buffer-size', '16k'));
   assert.ok(!isHarmless('rewrite-target', '/'));
 });

@@ -17,7 +17,6 @@ const FALSE = new Set(['0', 'f', 'F', 'false', 'FALSE', 'False']);
 
 /** Features by the values that switch them off, or ask for what is done in any case. */
 const WITHOUT_EFFECT: ReadonlyMap<string, ReadonlySet<string>> = new Map([
-  ['backend-protocol', new Set(['HTTP', 'http', 'Http'])],
   ['canary', FALSE],
   ['enable-access-log', new Set(['true', 'True', 'TRUE', '1', 't', 'T'])],
   ['enable-cors', FALSE],
@@ -28,7 +27,6 @@ const WITHOUT_EFFECT: ReadonlyMap<string, ReadonlySet<string>> = new Map([
   ['proxy-redirect-from', new Set(['off', 'default'])],
   ['proxy-request-buffering', new Set(['off'])],
   ['service-upstream', FALSE],
-  ['ssl-passthrough', FALSE],
   ['use-regex', FALSE],
 ]);
 

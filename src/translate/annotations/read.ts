@@ -4,6 +4,7 @@ import type { Ingress } from '../../model/snapshot.ts';
 import type { TranslateOptions } from '../options.ts';
 import { problemOf } from '../problem-of.ts';
 import { type ClientAuthAsked, NOTHING_ASKED } from '../tls/client-auth.ts';
+import { type BackendAsked, NO_BACKEND_ASKED } from '../tls/upstream-tls.ts';
 import { ALL_ANNOTATIONS, ANNOTATION_PREFIXES } from './all.ts';
 import { isHarmless } from './harmless.ts';
 
@@ -11,7 +12,10 @@ import { isHarmless } from './harmless.ts';
 export interface Annotated {
   readonly policy: RoutePolicy;
   readonly balance: BalancePolicy;
+  readonly backend: BackendAsked;
   readonly clientAuth: ClientAuthAsked;
+  /** TLS of the hosts is not terminated here. */
+  readonly passthrough: boolean;
   readonly problems: readonly Problem[];
 }
 
@@ -19,7 +23,9 @@ export interface Annotated {
 export function readAnnotations(ingress: Ingress, options: TranslateOptions): Annotated {
   let policy = options.defaultPolicy;
   let balance = options.defaultBalance;
+  let backend = NO_BACKEND_ASKED;
   let clientAuth = NOTHING_ASKED;
+  let passthrough = false;
   const problems: Problem[] = [];
   for (const annotation of ALL_ANNOTATIONS) {
     for (const prefix of ANNOTATION_PREFIXES) {
@@ -28,13 +34,15 @@ export function readAnnotations(ingress: Ingress, options: TranslateOptions): An
       const parsed = annotation.parse(value.trim());
       if (parsed.kind === 'policy') policy = { ...policy, ...parsed.policy };
       else if (parsed.kind === 'balance') balance = parsed.balance;
+      else if (parsed.kind === 'backend') backend = { ...backend, ...parsed.backend };
       else if (parsed.kind === 'client-auth') clientAuth = { ...clientAuth, ...parsed.clientAuth };
+      else if (parsed.kind === 'passthrough') passthrough = parsed.passthrough;
       else problems.push(invalidValue(ingress, prefix + annotation.name, value, parsed.expected));
     }
   }
   const unknown = unknownAnnotations(ingress);
   if (unknown.length > 0) problems.push(notSupported(ingress, unknown));
-  return { policy, balance, clientAuth, problems };
+  return { policy, balance, backend, clientAuth, passthrough, problems };
 }
 
 const KNOWN: ReadonlySet<string> = new Set(ALL_ANNOTATIONS.map(({ name }) => name));

@@ -8,9 +8,11 @@ import {
   type ServiceRef,
 } from '../../model/routing-table.ts';
 import type { IngressBackend, PortRef, Service, ServicePort } from '../../model/snapshot.ts';
+import { UNVERIFIED_TLS, type UpstreamTls } from '../../model/upstream-tls.ts';
 import type { TranslateOptions } from '../options.ts';
 import type { ProblemText } from '../problem-of.ts';
 import { findServicePort, portText } from '../services/port.ts';
+import { type Scheme, schemeOf, schemeText } from '../services/scheme.ts';
 import type { UpstreamSpec } from '../services/upstream.ts';
 
 export interface ResolvedBackend {
@@ -25,6 +27,10 @@ export interface ResolvedBackend {
 export interface BackendContext {
   readonly namespace: string;
   readonly balance: BalancePolicy;
+  /** What the Ingress says is spoken; null: as the Service says. */
+  readonly scheme: Scheme | null;
+  /** For backends with TLS. */
+  readonly tls: UpstreamTls;
   readonly services: ReadonlyMap<ObjectKey, Service>;
   readonly options: TranslateOptions;
 }
@@ -60,16 +66,18 @@ export function resolveBackend(backend: IngressBackend, context: BackendContext)
     refusedPort(service, port);
   if (refusal !== null) return unavailable(describeService(ref), refusal);
   const upstream: UpstreamSpec = {
-    key: upstreamKey(ref, context.balance, context.options.defaultBalance),
+    key: upstreamKey(ref, context),
     service: service.meta.key,
     ref,
     port: backend.port,
     balance: context.balance,
+    scheme: context.scheme,
+    tls: context.tls,
   };
   return {
     action: { kind: 'forward', upstream: upstream.key },
     upstream,
-    problem: unknownProtocol(service, port),
+    problem: context.scheme === null ? unknownProtocol(service, port) : null,
   };
 }
 
@@ -106,32 +114,19 @@ function missingPort(service: Service, wanted: PortRef, found: ServicePort | nul
   };
 }
 
-/** Protocols that a plain HTTP/1.1 connection cannot speak: better no answer than a wrong one. */
-const NOT_YET = new Set(['kubernetes.io/h2c', 'kubernetes.io/wss', 'grpc', 'https']);
-const HTTP1 = new Set(['http', 'kubernetes.io/ws']);
-
 function refusedPort(service: Service, port: ServicePort | null): ProblemText | null {
-  if (port === null) return null;
-  if (port.protocol !== 'TCP') {
-    return {
-      severity: 'error',
-      reason: 'UnsupportedProtocol',
-      field: 'service.port',
-      message: `port ${port.port} of Service ${service.meta.key} is ${port.protocol}, an Ingress needs TCP; requests are answered 503`,
-    };
-  }
-  if (port.appProtocol === null || !NOT_YET.has(port.appProtocol)) return null;
+  if (port === null || port.protocol === 'TCP') return null;
   return {
     severity: 'error',
     reason: 'UnsupportedProtocol',
     field: 'service.port',
-    message: `port ${port.port} of Service ${service.meta.key} has appProtocol "${port.appProtocol}", which is not supported yet; requests are answered 503`,
+    message: `port ${port.port} of Service ${service.meta.key} is ${port.protocol}, an Ingress needs TCP; requests are answered 503`,
   };
 }
 
 function unknownProtocol(service: Service, port: ServicePort | null): ProblemText | null {
   const protocol = port?.appProtocol ?? null;
-  if (protocol === null || HTTP1.has(protocol)) return null;
+  if (protocol === null || schemeOf(protocol) !== null) return null;
   return {
     severity: 'warning',
     reason: 'UnsupportedProtocol',
@@ -140,10 +135,14 @@ function unknownProtocol(service: Service, port: ServicePort | null): ProblemTex
   };
 }
 
-/** `ns/name:port`, and how it is balanced where that is not the default: such routes need pools of their own. */
-function upstreamKey(ref: ServiceRef, balance: BalancePolicy, standard: BalancePolicy): UpstreamKey {
+/** `ns/name:port`, and what the Ingress says of it where that is not the default: such routes need pools of their own. */
+function upstreamKey(ref: ServiceRef, { balance, scheme, tls, options }: BackendContext): UpstreamKey {
   const own = balanceText(balance);
-  return `${describeService(ref)}${own === balanceText(standard) ? '' : `;${own}`}` as UpstreamKey;
+  const parts = [describeService(ref)];
+  if (own !== balanceText(options.defaultBalance)) parts.push(own);
+  if (scheme !== null) parts.push(schemeText(scheme));
+  if (tls !== UNVERIFIED_TLS) parts.push(`tls:${tls.id}`);
+  return parts.join(';') as UpstreamKey;
 }
 
 function balanceText(balance: BalancePolicy): string {

@@ -13,12 +13,14 @@ import {
 import type { Problem } from '../../model/problem.ts';
 import type { Route } from '../../model/routing-table.ts';
 import type { Ingress, IngressBackend, IngressPath, Snapshot } from '../../model/snapshot.ts';
+import { UNVERIFIED_TLS } from '../../model/upstream-tls.ts';
 import { type Annotated, readAnnotations } from '../annotations/read.ts';
 import type { TranslateOptions } from '../options.ts';
 import { type ProblemText, problemOf } from '../problem-of.ts';
 import { isSameData } from '../same-data.ts';
 import type { UpstreamSpec } from '../services/upstream.ts';
 import { claimTls, type TlsClaim } from '../tls/claims.ts';
+import { NOTHING_PASSED, passThrough } from '../tls/passthrough.ts';
 import type { SecretCertificates } from '../tls/secret-certificates.ts';
 import { type ResolvedBackend, resolveBackend } from './backend.ts';
 
@@ -127,11 +129,13 @@ class Draft {
   }
 
   finish(certificates: SecretCertificates): IngressPart {
+    const passed = this.#annotated.passthrough ? passThrough(this.#ingress, this.#claims) : NOTHING_PASSED;
     const tls = claimTls(
       this.#ingress,
       this.#snapshot.secrets,
       certificates,
       this.#annotated.clientAuth,
+      passed.routes,
       this.#options.now(),
     );
     return {
@@ -139,7 +143,7 @@ class Draft {
       claims: this.#claims,
       tls: tls.claims,
       upstreams: [...this.#upstreams.values()],
-      problems: [...this.#problems, ...tls.problems],
+      problems: [...this.#problems, ...passed.problems, ...tls.problems],
       services: [...this.#services],
       secrets: [...tls.secrets],
     };
@@ -165,9 +169,10 @@ class Draft {
     if (known !== undefined) return known;
     const { namespace } = this.#ingress.meta;
     if (backend.kind === 'service') this.#services.add(objectKey(namespace, backend.name));
-    const { balance } = this.#annotated;
+    const { balance, backend: asked } = this.#annotated;
     const { services } = this.#snapshot;
-    const resolved = resolveBackend(backend, { namespace, balance, services, options: this.#options });
+    const context = { namespace, balance, scheme: asked.scheme, tls: UNVERIFIED_TLS, services };
+    const resolved = resolveBackend(backend, { ...context, options: this.#options });
     this.#backends.set(id, resolved);
     if (resolved.upstream !== null) this.#upstreams.set(resolved.upstream.key, resolved.upstream);
     if (resolved.problem !== null) this.#report(field, resolved.problem);

@@ -55,7 +55,7 @@ export function endpointSet(
 
 function candidates(slice: EndpointSlice, port: ServicePort | null, wanted: PortRef): Candidate[] {
   const { addressType } = slice;
-  const slicePort = slice.ports.find((each) => isPort(each, port, wanted));
+  const slicePort = slice.ports.find((each) => isSlicePort(each, port, wanted));
   const number = slicePort?.port ?? port?.port;
   if (addressType === 'FQDN' || slicePort === undefined || number === undefined) return [];
   return slice.endpoints.flatMap((each) => {
@@ -77,7 +77,7 @@ function candidates(slice: EndpointSlice, port: ServicePort | null, wanted: Port
 }
 
 /** Slices name their ports as the Service does; the number is the slice's own (a named targetPort may differ by pod). */
-function isPort(slicePort: SlicePort, port: ServicePort | null, wanted: PortRef): boolean {
+export function isSlicePort(slicePort: SlicePort, port: ServicePort | null, wanted: PortRef): boolean {
   if (port !== null) return slicePort.name === port.name && slicePort.protocol === port.protocol;
   return wanted.kind === 'number' && slicePort.port === wanted.number && slicePort.protocol === 'TCP';
 }

@@ -3,12 +3,14 @@ import type { ObjectKey, UpstreamKey } from '../../model/keys.ts';
 import type { Problem } from '../../model/problem.ts';
 import type { BalancePolicy, Endpoint, ServiceRef, Upstream } from '../../model/routing-table.ts';
 import type { EndpointSlice, PortRef, ResolvedName, Service, ServicePort } from '../../model/snapshot.ts';
+import type { UpstreamTls } from '../../model/upstream-tls.ts';
 import type { ExternalNameOptions } from '../options.ts';
 import { type ProblemText, problemOf } from '../problem-of.ts';
 import { isSameData } from '../same-data.ts';
-import { type EndpointSet, endpointSet } from './endpoints.ts';
+import { type EndpointSet, endpointSet, isSlicePort } from './endpoints.ts';
 import { externalEndpoints } from './external-name.ts';
 import { findServicePort, portText } from './port.ts';
+import { HTTP, type Scheme, schemeOf } from './scheme.ts';
 
 /** What routes ask for. */
 export interface UpstreamSpec {
@@ -17,6 +19,10 @@ export interface UpstreamSpec {
   readonly ref: ServiceRef;
   readonly port: PortRef;
   readonly balance: BalancePolicy;
+  /** null: as the Service and its slices say. */
+  readonly scheme: Scheme | null;
+  /** For when that is one with TLS. */
+  readonly tls: UpstreamTls;
 }
 
 /** What there is to make it from. */
@@ -42,25 +48,38 @@ export function buildUpstream(
 ): UpstreamPart {
   const { service } = inputs;
   const port = findServicePort(service, spec.port);
+  const scheme = spec.scheme ?? declaredScheme(port, spec.port, inputs.slices);
   if (service.type === 'ExternalName') {
     const found = externalEndpoints(service, port, spec.port, inputs.resolvedNames, inputs.externalNames);
-    return part(spec, service, found.endpoints, found.name, found.problem, previous);
+    return part(spec, service, scheme, found.endpoints, found.name, found.problem, previous);
   }
   const set = endpointSet(service, port, spec.port, inputs.slices);
   const problem = set.endpoints.length > 0 ? null : noEndpoints(service, port, spec.port, inputs.slices, set);
-  return part(spec, service, set.endpoints, null, problem, previous);
+  return part(spec, service, scheme, set.endpoints, null, problem, previous);
+}
+
+/** The Service's word counts; slices repeat it, except those that somebody made by hand. */
+function declaredScheme(port: ServicePort | null, wanted: PortRef, slices: readonly EndpointSlice[]): Scheme {
+  if (port !== null && port.appProtocol !== null) return schemeOf(port.appProtocol) ?? HTTP;
+  const named = slices
+    .flatMap(({ meta, ports }) => ports.map((each) => ({ key: meta.key, port: each })))
+    .filter((each) => each.port.appProtocol !== null && isSlicePort(each.port, port, wanted))
+    .sort((a, b) => (a.key < b.key ? -1 : 1));
+  return schemeOf(named[0]?.port.appProtocol ?? '') ?? HTTP;
 }
 
 function part(
   spec: UpstreamSpec,
   service: Service,
+  scheme: Scheme,
   endpoints: readonly Endpoint[],
   externalName: string | null,
   problem: ProblemText | null,
   previous: Upstream | null,
 ): UpstreamPart {
   const { key, ref, balance } = spec;
-  const upstream: Upstream = { key, service: ref, protocol: 'http1', balance, endpoints };
+  const tls = scheme.secure ? spec.tls : null;
+  const upstream: Upstream = { key, service: ref, protocol: scheme.protocol, tls, balance, endpoints };
   return {
     upstream: isSameData(previous, upstream) ? previous! : upstream,
     externalName,

@@ -12,7 +12,7 @@ import { Ewma, LeastRequest } from './two-choices.ts';
 const wheel = new TimerWheel(() => 0);
 
 function endpoints(count: number): Endpoint[] {
-  return Array.from({ length: count }, (_, i) => new Endpoint(`10.0.0.${i}:80`, `10.0.0.${i}`, 80, wheel));
+  return Array.from({ length: count }, (_, i) => new Endpoint(`10.0.0.${i}`, 80, 'http1', null, wheel));
 }
 
 function picks(balancer: Balancer, times: number): Map<Endpoint, number> {
