@@ -10,5 +10,12 @@ export function countObjects(snapshot: Snapshot): Record<Kind, number> {
     Secret: snapshot.secrets.size,
     ConfigMap: snapshot.configMaps.size,
     Namespace: snapshot.namespaces.size,
+    Node: snapshot.nodes.size,
+    IPAddressPool: snapshot.ipAddressPools.size,
+    L2Advertisement: snapshot.l2Advertisements.size,
+    BGPAdvertisement: snapshot.bgpAdvertisements.size,
+    BGPPeer: snapshot.bgpPeers.size,
+    Community: snapshot.communities.size,
+    BFDProfile: snapshot.bfdProfiles.size,
   };
 }

@@ -5,6 +5,14 @@
  * that to redo only what depends on a change.
  */
 import type { ObjectKey } from './keys.ts';
+import type {
+  BfdProfile,
+  BgpAdvertisement,
+  BgpPeer,
+  Community,
+  IpAddressPool,
+  L2Advertisement,
+} from './metallb.ts';
 import type { FilePosition, Problem } from './problem.ts';
 
 export interface Snapshot {
@@ -18,6 +26,13 @@ export interface Snapshot {
   readonly secrets: ReadonlyMap<ObjectKey, Secret>;
   readonly configMaps: ReadonlyMap<ObjectKey, ConfigMap>;
   readonly namespaces: ReadonlyMap<ObjectKey, Namespace>;
+  readonly nodes: ReadonlyMap<ObjectKey, Node>;
+  readonly ipAddressPools: ReadonlyMap<ObjectKey, IpAddressPool>;
+  readonly l2Advertisements: ReadonlyMap<ObjectKey, L2Advertisement>;
+  readonly bgpAdvertisements: ReadonlyMap<ObjectKey, BgpAdvertisement>;
+  readonly bgpPeers: ReadonlyMap<ObjectKey, BgpPeer>;
+  readonly communities: ReadonlyMap<ObjectKey, Community>;
+  readonly bfdProfiles: ReadonlyMap<ObjectKey, BfdProfile>;
   /** What DNS says about the names that ExternalName Services use; keyed by lower-case name. */
   readonly resolvedNames: ReadonlyMap<string, ResolvedName>;
   /** What could not be decoded. */
@@ -33,6 +48,13 @@ export const EMPTY_SNAPSHOT: Snapshot = {
   secrets: new Map(),
   configMaps: new Map(),
   namespaces: new Map(),
+  nodes: new Map(),
+  ipAddressPools: new Map(),
+  l2Advertisements: new Map(),
+  bgpAdvertisements: new Map(),
+  bgpPeers: new Map(),
+  communities: new Map(),
+  bfdProfiles: new Map(),
   resolvedNames: new Map(),
   problems: [],
 };
@@ -46,6 +68,13 @@ export interface KindMaps {
   readonly Secret: Secret;
   readonly ConfigMap: ConfigMap;
   readonly Namespace: Namespace;
+  readonly Node: Node;
+  readonly IPAddressPool: IpAddressPool;
+  readonly L2Advertisement: L2Advertisement;
+  readonly BGPAdvertisement: BgpAdvertisement;
+  readonly BGPPeer: BgpPeer;
+  readonly Community: Community;
+  readonly BFDProfile: BfdProfile;
 }
 export type Kind = keyof KindMaps;
 export type AnyObject = KindMaps[Kind];
@@ -71,6 +100,16 @@ export interface Ingress {
   readonly defaultBackend: IngressBackend | null;
   readonly rules: readonly IngressRule[];
   readonly tls: readonly IngressTls[];
+  /** `status.loadBalancer.ingress`, as written last. */
+  readonly loadBalancer: readonly LoadBalancerIngress[];
+}
+
+/** Where a load balancer answers; of `ip` and `hostname` one is '' as a rule. */
+export interface LoadBalancerIngress {
+  readonly ip: string;
+  readonly hostname: string;
+  /** Only for Services: `VIP` delivers packets with the address as destination; null when not given (VIP). */
+  readonly ipMode: 'VIP' | 'Proxy' | null;
 }
 
 export interface IngressRule {
@@ -119,10 +158,42 @@ export interface Service {
   /** Lower-case, only for type ExternalName, else null. */
   readonly externalName: string | null;
   readonly ports: readonly ServicePort[];
-  readonly hasSelector: boolean;
+  /** `spec.selector` as one text, sorted: equal texts select the same pods; '' for none. */
+  readonly selector: string;
   /** `spec.ipFamilies`, preferred first; empty when not given. */
   readonly ipFamilies: readonly ('IPv4' | 'IPv6')[];
+  readonly ipFamilyPolicy: 'SingleStack' | 'PreferDualStack' | 'RequireDualStack';
+  /** In their one spelling; empty when there are none (headless, ExternalName, not yet given). */
+  readonly clusterIps: readonly string[];
+  readonly externalIps: readonly string[];
   readonly sessionAffinity: 'None' | 'ClientIP';
+  /** How long ClientIP affinity lasts, in seconds. */
+  readonly affinitySeconds: number;
+  readonly externalTrafficPolicy: 'Cluster' | 'Local';
+  readonly internalTrafficPolicy: 'Cluster' | 'Local';
+  /** Where kube-proxy tells of local endpoints; 0 for none. */
+  readonly healthCheckNodePort: number;
+  readonly allocateNodePorts: boolean;
+  readonly loadBalancerClass: string | null;
+  /** `spec.loadBalancerIP`, as written: the API server takes any text. */
+  readonly loadBalancerIp: string | null;
+  /** Prefixes that may connect; empty for all. */
+  readonly loadBalancerSourceRanges: readonly string[];
+  /** `status.loadBalancer.ingress`, as written last. */
+  readonly loadBalancer: readonly LoadBalancerIngress[];
+  /** Those of `status.conditions` whose type is ours. */
+  readonly conditions: readonly Condition[];
+}
+
+/** `metav1.Condition`. */
+export interface Condition {
+  readonly type: string;
+  readonly status: 'True' | 'False' | 'Unknown';
+  readonly reason: string;
+  readonly message: string;
+  readonly observedGeneration: number;
+  /** Milliseconds since the epoch. */
+  readonly lastTransitionTime: number;
 }
 
 export interface ServicePort {
@@ -131,6 +202,8 @@ export interface ServicePort {
   readonly port: number;
   readonly protocol: Protocol;
   readonly targetPort: number | string | null;
+  /** 0 for none. */
+  readonly nodePort: number;
   readonly appProtocol: string | null;
 }
 
@@ -185,6 +258,33 @@ export interface ConfigMap {
 export interface Namespace {
   readonly kind: 'Namespace';
   readonly meta: ObjectMeta;
+}
+
+export interface Node {
+  readonly kind: 'Node';
+  readonly meta: ObjectMeta;
+  /** In the order of the status. */
+  readonly addresses: readonly NodeAddress[];
+  /** Condition Ready is True. */
+  readonly ready: boolean;
+  /** Condition NetworkUnavailable is True. */
+  readonly networkUnavailable: boolean;
+  /** Cordoned. */
+  readonly unschedulable: boolean;
+  readonly taints: readonly Taint[];
+  readonly podCidrs: readonly string[];
+}
+
+export interface NodeAddress {
+  /** `InternalIP`, `ExternalIP`, `Hostname`, … */
+  readonly type: string;
+  readonly address: string;
+}
+
+export interface Taint {
+  readonly key: string;
+  readonly value: string;
+  readonly effect: 'NoSchedule' | 'PreferNoSchedule' | 'NoExecute';
 }
 
 export interface ResolvedName {

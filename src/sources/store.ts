@@ -40,6 +40,13 @@ export function nextSnapshot(previous: Snapshot, changes: Changes): Snapshot {
     secrets: edited('Secret'),
     configMaps: edited('ConfigMap'),
     namespaces: edited('Namespace'),
+    nodes: edited('Node'),
+    ipAddressPools: edited('IPAddressPool'),
+    l2Advertisements: edited('L2Advertisement'),
+    bgpAdvertisements: edited('BGPAdvertisement'),
+    bgpPeers: edited('BGPPeer'),
+    communities: edited('Community'),
+    bfdProfiles: edited('BFDProfile'),
     resolvedNames: changes.resolvedNames ?? previous.resolvedNames,
     problems: unlessSame(previous.problems, changes.problems),
   };
@@ -69,6 +76,20 @@ function objectsOf(snapshot: Snapshot, kind: Kind): ReadonlyMap<ObjectKey, AnyOb
       return snapshot.configMaps;
     case 'Namespace':
       return snapshot.namespaces;
+    case 'Node':
+      return snapshot.nodes;
+    case 'IPAddressPool':
+      return snapshot.ipAddressPools;
+    case 'L2Advertisement':
+      return snapshot.l2Advertisements;
+    case 'BGPAdvertisement':
+      return snapshot.bgpAdvertisements;
+    case 'BGPPeer':
+      return snapshot.bgpPeers;
+    case 'Community':
+      return snapshot.communities;
+    case 'BFDProfile':
+      return snapshot.bfdProfiles;
     default:
       return kind satisfies never;
   }

@@ -59,6 +59,7 @@ export function ingress(name: string, more: Partial<Omit<Ingress, 'kind'>> = {})
     defaultBackend: null,
     rules: [],
     tls: [],
+    loadBalancer: [],
     ...more,
   };
 }
@@ -87,15 +88,28 @@ export function service(name: string, more: Partial<Omit<Service, 'kind'>> = {})
     headless: false,
     externalName: null,
     ports: [servicePort(80)],
-    hasSelector: true,
+    selector: 'app=web',
     ipFamilies: [],
+    ipFamilyPolicy: 'SingleStack',
+    clusterIps: [],
+    externalIps: [],
     sessionAffinity: 'None',
+    affinitySeconds: 10_800,
+    externalTrafficPolicy: 'Cluster',
+    internalTrafficPolicy: 'Cluster',
+    healthCheckNodePort: 0,
+    allocateNodePorts: true,
+    loadBalancerClass: null,
+    loadBalancerIp: null,
+    loadBalancerSourceRanges: [],
+    loadBalancer: [],
+    conditions: [],
     ...more,
   };
 }
 
 export function servicePort(port: number, more: Partial<ServicePort> = {}): ServicePort {
-  return { name: '', port, protocol: 'TCP', targetPort: null, appProtocol: null, ...more };
+  return { name: '', port, protocol: 'TCP', targetPort: null, nodePort: 0, appProtocol: null, ...more };
 }
 
 export function slice(

@@ -10,6 +10,12 @@ const API_VERSIONS: Record<string, string> = {
   Ingress: 'networking.k8s.io/v1',
   IngressClass: 'networking.k8s.io/v1',
   EndpointSlice: 'discovery.k8s.io/v1',
+  IPAddressPool: 'metallb.io/v1beta1',
+  L2Advertisement: 'metallb.io/v1beta1',
+  BGPAdvertisement: 'metallb.io/v1beta1',
+  BGPPeer: 'metallb.io/v1beta2',
+  Community: 'metallb.io/v1beta1',
+  BFDProfile: 'metallb.io/v1beta1',
 };
 
 function object(kind: string, body: Json): Json {
@@ -123,6 +129,7 @@ describe('what is accepted', () => {
         { hosts: ['a.example.com'], secretName: 'cert' },
         { hosts: [], secretName: null },
       ],
+      loadBalancer: [],
     });
   });
 
@@ -157,12 +164,32 @@ describe('what is accepted', () => {
       headless: true,
       externalName: null,
       ports: [
-        { name: 'http', port: 80, protocol: 'TCP', targetPort: 'web', appProtocol: 'kubernetes.io/ws' },
-        { name: 'dns', port: 53, protocol: 'UDP', targetPort: 5353, appProtocol: null },
+        {
+          name: 'http',
+          port: 80,
+          protocol: 'TCP',
+          targetPort: 'web',
+          nodePort: 0,
+          appProtocol: 'kubernetes.io/ws',
+        },
+        { name: 'dns', port: 53, protocol: 'UDP', targetPort: 5353, nodePort: 0, appProtocol: null },
       ],
-      hasSelector: true,
+      selector: 'app=web',
       ipFamilies: ['IPv6', 'IPv4'],
+      ipFamilyPolicy: 'SingleStack',
+      clusterIps: [],
+      externalIps: [],
       sessionAffinity: 'ClientIP',
+      affinitySeconds: 10_800,
+      externalTrafficPolicy: 'Cluster',
+      internalTrafficPolicy: 'Cluster',
+      healthCheckNodePort: 0,
+      allocateNodePorts: true,
+      loadBalancerClass: null,
+      loadBalancerIp: null,
+      loadBalancerSourceRanges: [],
+      loadBalancer: [],
+      conditions: [],
     });
   });
 
@@ -542,6 +569,13 @@ describe('any JSON', () => {
     'Secret',
     'ConfigMap',
     'Namespace',
+    'Node',
+    'IPAddressPool',
+    'L2Advertisement',
+    'BGPAdvertisement',
+    'BGPPeer',
+    'Community',
+    'BFDProfile',
   ];
   const leaf = fc.oneof(
     fc.jsonValue({ maxDepth: 2 }),
@@ -581,6 +615,8 @@ describe('any JSON', () => {
           'resource',
           '__proto__',
         ],
+        ...['status', 'loadBalancer', 'ingress', 'clusterIPs', 'nodeSelectors', 'serviceSelectors'],
+        ...['matchLabels', 'matchExpressions', 'communities', 'peerAddress', 'holdTime', 'password'],
       ),
       tie('value'),
       { maxKeys: 6, noNullPrototype: false },

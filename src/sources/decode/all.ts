@@ -1,21 +1,28 @@
 /** The list of kinds that are understood, and the way from a JSON value to records of the model. */
 import type { FilePosition, ObjectRef } from '../../model/problem.ts';
 import type { AnyObject } from '../../model/snapshot.ts';
+import { decodeBfdProfile } from './bfd-profile.ts';
+import { decodeBgpAdvertisement } from './bgp-advertisement.ts';
+import { decodeBgpPeer } from './bgp-peer.ts';
+import { decodeCommunity } from './community.ts';
 import { decodeConfigMap } from './config-map.ts';
 import { decodeEndpointSlice } from './endpoint-slice.ts';
 import { decodeEndpoints } from './endpoints.ts';
 import { Field, type Issue, isObject } from './field.ts';
 import { decodeIngress } from './ingress.ts';
 import { decodeIngressClass } from './ingress-class.ts';
+import { decodeIpAddressPool } from './ip-address-pool.ts';
+import { decodeL2Advertisement } from './l2-advertisement.ts';
 import { identify, type Scope } from './meta.ts';
 import { decodeNamespace } from './namespace.ts';
+import { decodeNode } from './node.ts';
 import { decodeSecret } from './secret.ts';
 import { decodeService } from './service.ts';
 
 interface KindDecoder {
-  /** The group, '' for core, and version that are understood. */
+  /** The group, '' for core, and versions that are understood, the best one first. */
   readonly group: string;
-  readonly version: string;
+  readonly versions: readonly [string, ...string[]];
   /** Groups the kind was served from in the past. Other groups have kinds of the same name that are not ours. */
   readonly formerGroups: readonly string[];
   readonly scope: Scope;
@@ -23,7 +30,8 @@ interface KindDecoder {
 }
 
 const NETWORKING = 'networking.k8s.io';
-const CORE = { group: '', version: 'v1', formerGroups: [], scope: 'namespaced' } as const;
+const CORE = { group: '', versions: ['v1'], formerGroups: [], scope: 'namespaced' } as const;
+const METALLB = { ...CORE, group: 'metallb.io', versions: ['v1beta1'] } as const;
 
 const DECODERS: ReadonlyMap<string, KindDecoder> = new Map<string, KindDecoder>([
   ['Ingress', { ...CORE, group: NETWORKING, formerGroups: ['extensions'], decode: decodeIngress }],
@@ -34,6 +42,13 @@ const DECODERS: ReadonlyMap<string, KindDecoder> = new Map<string, KindDecoder>(
   ['Secret', { ...CORE, decode: decodeSecret }],
   ['ConfigMap', { ...CORE, decode: decodeConfigMap }],
   ['Namespace', { ...CORE, scope: 'cluster', decode: decodeNamespace }],
+  ['Node', { ...CORE, scope: 'cluster', decode: decodeNode }],
+  ['IPAddressPool', { ...METALLB, decode: decodeIpAddressPool }],
+  ['L2Advertisement', { ...METALLB, decode: decodeL2Advertisement }],
+  ['BGPAdvertisement', { ...METALLB, decode: decodeBgpAdvertisement }],
+  ['BGPPeer', { ...METALLB, versions: ['v1beta2', 'v1beta1'], decode: decodeBgpPeer }],
+  ['Community', { ...METALLB, decode: decodeCommunity }],
+  ['BFDProfile', { ...METALLB, decode: decodeBfdProfile }],
 ]);
 
 export type Decoded =
@@ -62,7 +77,9 @@ export function decodeObject(value: unknown, position: FilePosition | null): Dec
       return { kind: 'ignored' };
     case 'unsupported': {
       const issues: Issue[] = [];
-      new Field(value['apiVersion'], issues, 'apiVersion').mustBe(`${apiVersion(decoder)} for kind ${kind}`);
+      new Field(value['apiVersion'], issues, 'apiVersion').mustBe(
+        `${apiVersions(decoder).join(' or ')} for kind ${kind}`,
+      );
       return { kind: 'invalid', object, issues };
     }
     case 'supported':
@@ -75,14 +92,14 @@ export function decodeObject(value: unknown, position: FilePosition | null): Dec
   return { kind: 'decoded', object, records: Array.isArray(result) ? result : [result] };
 }
 
-/** How the API names the version a decoder understands: `v1`, `networking.k8s.io/v1`. */
-function apiVersion({ group, version }: KindDecoder): string {
-  return group === '' ? version : `${group}/${version}`;
+/** How the API names the versions a decoder understands: `v1`, `networking.k8s.io/v1`. */
+function apiVersions({ group, versions }: KindDecoder): string[] {
+  return versions.map((version) => (group === '' ? version : `${group}/${version}`));
 }
 
 function judgeVersion(given: unknown, decoder: KindDecoder): 'supported' | 'unsupported' | 'foreign' {
   if (typeof given !== 'string') return 'unsupported';
-  if (given === apiVersion(decoder)) return 'supported';
+  if (apiVersions(decoder).includes(given)) return 'supported';
   const slash = given.indexOf('/');
   const group = slash === -1 ? '' : given.slice(0, slash);
   return group === decoder.group || decoder.formerGroups.includes(group) ? 'unsupported' : 'foreign';

@@ -113,6 +113,18 @@ export class Field {
     return min;
   }
 
+  /** A whole number, or `fallback` when it is absent. */
+  integerOr(fallback: number, min: number, max: number): number {
+    return this.present ? this.integer(min, max) : fallback;
+  }
+
+  /** A count that may be any int64; what is above 2^53 - 1 is given as that. */
+  countOr(fallback: number): number {
+    if (typeof this.#value === 'number' && this.#value > Number.MAX_SAFE_INTEGER)
+      return Number.MAX_SAFE_INTEGER;
+    return this.integerOr(fallback, 0, Number.MAX_SAFE_INTEGER);
+  }
+
   booleanOr(fallback: boolean): boolean {
     if (typeof this.#value === 'boolean') return this.#value;
     if (this.present) this.mustBe('true or false');

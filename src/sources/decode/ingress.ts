@@ -8,6 +8,7 @@ import type {
   PortRef,
 } from '../../model/snapshot.ts';
 import type { Field } from './field.ts';
+import { decodeLoadBalancer } from './load-balancer-status.ts';
 import { decodeMeta } from './meta.ts';
 import { DNS_LABEL, DNS_NAME, INGRESS_HOST, NORMAL_PATH, PORT_NAME, SPECIFIC_PATH } from './syntax.ts';
 
@@ -30,6 +31,7 @@ export function decodeIngress(object: Field, position: FilePosition | null): Ing
     defaultBackend: defaultBackend.present ? decodeBackend(defaultBackend) : null,
     rules: rules.map(decodeRule),
     tls: spec.get('tls').list(MAX_LIST).map(decodeTls),
+    loadBalancer: decodeLoadBalancer(object.get('status')),
   };
 }
 

@@ -62,7 +62,8 @@ export function textMap(field: Field, maxLength: number): ReadonlyMap<string, st
 /** Tens of thousands of objects have no labels: they share this. */
 const NO_TEXTS: ReadonlyMap<string, string> = new Map();
 
-function timestamp(field: Field): number {
+/** Milliseconds since the epoch; 0 when absent. */
+export function timestamp(field: Field): number {
   const text = field.textOr('');
   if (text === '') return 0;
   const milliseconds = RFC3339.test(text) ? Date.parse(text) : Number.NaN;
