@@ -11,6 +11,8 @@ import { styleText } from 'node:util';
 const ROOT = join(import.meta.dirname, '..');
 /** Test files at once: each starts a program of its own, which has threads of its own. */
 const CONCURRENCY = 2;
+/** Files in these folders run after the others and one at a time: each starts many programs. */
+const ALONE = ['test/cluster/'];
 
 type Outcome = { readonly ok: boolean };
 
@@ -41,14 +43,42 @@ interface Failure {
   readonly error: Error;
 }
 
-/** Runs the files and prints a line for each; failures, skips and the summary come at the end. */
-async function runTests(files: readonly string[]): Promise<Outcome> {
-  const failures: Failure[] = [];
-  const skipped: string[] = [];
-  const summary: string[] = [];
-  const place = (file: string | undefined) => (file === undefined ? '' : relative(ROOT, file));
+interface Results {
+  readonly failures: Failure[];
+  readonly skipped: string[];
+  /** What node's summary counts, like `pass`, and the milliseconds it took. */
+  readonly counts: Map<string, number>;
+}
 
-  const stream = run({ files: [...files], cwd: ROOT, concurrency: CONCURRENCY });
+const place = (file: string | undefined) => (file === undefined ? '' : relative(ROOT, file));
+
+/** Runs the files in two phases, then prints failures, skips and the summary of both. */
+async function runTests(files: readonly string[]): Promise<Outcome> {
+  const results: Results = { failures: [], skipped: [], counts: new Map() };
+  const isAlone = (file: string) => ALONE.some((folder) => place(file).startsWith(folder));
+  const together = files.filter((file) => !isAlone(file));
+  const alone = files.filter(isAlone);
+  if (together.length > 0) await runPhase(together, CONCURRENCY, results);
+  if (alone.length > 0) await runPhase(alone, 1, results);
+
+  const { failures, skipped, counts } = results;
+  for (const { file, name, error } of failures) {
+    console.log(`\n${styleText('red', `✖ ${file}: ${name}`)}`);
+    console.log(error.cause ?? error);
+  }
+  if (skipped.length > 0) console.log(`\nSkipped:\n${skipped.map((line) => `  ${line}`).join('\n')}`);
+  console.log(`\n${[...counts].map(([what, count]) => `ℹ ${what} ${count}`).join('\n')}`);
+  return { ok: failures.length === 0 };
+}
+
+/** Runs the files, prints a line for each, and adds to the results. */
+async function runPhase(
+  files: readonly string[],
+  concurrency: number,
+  { failures, skipped, counts }: Results,
+): Promise<void> {
+  const execArgv = ['--disable-warning=ExperimentalWarning'];
+  const stream = run({ files: [...files], cwd: ROOT, concurrency, execArgv });
   stream.on('test:summary', ({ file, counts, duration_ms, success }) => {
     if (file === undefined) return;
     const left = counts.skipped > 0 ? `, ${counts.skipped} skipped` : '';
@@ -65,18 +95,12 @@ async function runTests(files: readonly string[]): Promise<Outcome> {
   });
   stream.on('test:stderr', ({ message }) => process.stderr.write(message));
   stream.on('test:diagnostic', ({ file, message, nesting }) => {
-    if (file === undefined && nesting === 0) summary.push(message);
+    const [, what, count] = /^(\w+) ([\d.]+)$/.exec(message) ?? [];
+    if (file === undefined && nesting === 0 && what !== undefined)
+      counts.set(what, (counts.get(what) ?? 0) + Number(count));
     else console.log(styleText('gray', `  ${message}`));
   });
   for await (const _event of stream);
-
-  for (const { file, name, error } of failures) {
-    console.log(`\n${styleText('red', `✖ ${file}: ${name}`)}`);
-    console.log(error.cause ?? error);
-  }
-  if (skipped.length > 0) console.log(`\nSkipped:\n${skipped.map((line) => `  ${line}`).join('\n')}`);
-  console.log(`\n${summary.map((line) => `ℹ ${line}`).join('\n')}`);
-  return { ok: failures.length === 0 };
 }
 
 const patterns = process.argv.length > 2 ? process.argv.slice(2) : ['src/**/*.test.ts', 'test/**/*.test.ts'];
