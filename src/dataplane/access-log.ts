@@ -31,6 +31,23 @@ export interface AccessEntry {
   route: string;
 }
 
+/** What a line tells of a connection passed through as it came (layer 4). Times in ms, sizes in bytes. */
+export interface ConnectionEntry {
+  client: string;
+  /** The server name of a TLS connection, '' for none. */
+  serverName: string;
+  bytesIn: number;
+  bytesOut: number;
+  durationMs: number;
+  /** `address:port` of the last attempt; '' when there was none. */
+  upstream: string;
+  attempts: number;
+  /** Why it could not be passed through, or broke; '' for one that both sides ended in order. */
+  reason: string;
+  /** From {@link routeFragment}. */
+  route: string;
+}
+
 export class AccessLog {
   readonly #config: AccessLogConfig;
   readonly #write: (lines: string) => void;
@@ -68,6 +85,17 @@ export class AccessLog {
         : `"upstream":"${entry.upstream}","upstream_ms":${entry.upstreamMs < 0 ? 'null' : rounded(entry.upstreamMs)}`) +
       `,"attempts":${entry.attempts},${entry.route},"user_agent":${entry.userAgent === '' ? 'null' : quote(entry.userAgent)}` +
       `,"reason":${entry.reason === '' ? 'null' : `"${entry.reason}"`}}\n`;
+    if (this.#lines.length >= FLUSH_CHARACTERS) this.flush();
+  }
+
+  /** A line about a connection of layer 4. */
+  addConnection(entry: ConnectionEntry): void {
+    this.added++;
+    this.#lines +=
+      `{"time":"${this.#time()}","layer":4,"client":"${entry.client}","server_name":${orNull(entry.serverName)}` +
+      `,"bytes_in":${entry.bytesIn},"bytes_out":${entry.bytesOut},"duration_ms":${rounded(entry.durationMs)}` +
+      `,"upstream":${orNull(entry.upstream)},"attempts":${entry.attempts},${entry.route}` +
+      `,"reason":${orNull(entry.reason)}}\n`;
     if (this.#lines.length >= FLUSH_CHARACTERS) this.flush();
   }
 

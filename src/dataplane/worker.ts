@@ -11,6 +11,7 @@ import { CleartextSniffer } from './http2/cleartext.ts';
 import { Http2ServerConnection, type Http2Shared } from './http2/connection.ts';
 import { RequestFields } from './http2/request-fields.ts';
 import { ResponseBlocks } from './http2/response-blocks.ts';
+import { Tunnel, tunnelRoute } from './l4/tunnel.ts';
 import type { BoundAddress, FromWorker, ToWorker } from './messages.ts';
 import { LiveTable } from './route/table.ts';
 import { Stats } from './stats.ts';
@@ -134,7 +135,7 @@ function acceptCleartext(listener: ClientListener): Accept {
   return (stream) => new CleartextSniffer(listener, stream, http1, http2);
 }
 
-/** What follows the handshake is decided here and nowhere else: the protocol that ALPN agreed on. */
+/** What follows the hello or the handshake is decided here and nowhere else: passed through, or what ALPN agreed on. */
 function acceptTls(listener: ClientListener): Accept {
   const http1 = acceptHttp1(listener);
   const byProtocol = new Map([
@@ -150,6 +151,8 @@ function acceptTls(listener: ClientListener): Accept {
     running,
     // Clients without ALPN speak HTTP/1.
     accept: (stream) => (byProtocol.get(stream.protocol) ?? http1)(stream),
+    passThrough: (stream, received, route, serverName) =>
+      new Tunnel(listener, stream, tunnelRoute(route, upstreams), received, serverName),
   };
   return (stream) => new TlsHandshake(shared, stream);
 }

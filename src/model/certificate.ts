@@ -1,5 +1,6 @@
 /** Certificates as part of the routing table. */
 import type { Hostname } from './keys.ts';
+import type { Route } from './routing-table.ts';
 import type { SecretBytes } from './snapshot.ts';
 
 declare const brand: unique symbol;
@@ -31,6 +32,8 @@ export interface TlsHost {
   readonly certificates: readonly CertificateId[];
   /** Whether clients must show who they are; null: they need not. */
   readonly clientAuth: ClientAuth | null;
+  /** Where connections for this host go as they come, TLS and all; null: they are served here. */
+  readonly passthrough: Route | null;
 }
 
 /** `id` tells whether two hosts ask for the same: a connection made for one may be used for the other then. */

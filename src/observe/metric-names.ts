@@ -72,6 +72,16 @@ export const WORKER_METRICS: readonly MetricDoc[] = [
   counter('limit_hits_total', ['limit'], 'Requests or connections ended by a limit or a timeout.'),
   counter('tls_handshakes_total', ['result'], 'TLS handshakes: full, resumed or failed.'),
   counter('upgrades_total', [], 'Connections that became tunnels, such as WebSockets.'),
+  counter(
+    'l4_connections_total',
+    ['result'],
+    'Connections passed through as they came: ended, or failed because no endpoint could be reached.',
+  ),
+  counter(
+    'l4_bytes_total',
+    ['direction'],
+    'Bytes passed through on them: received from clients, sent to clients.',
+  ),
   gauge('upstream_connections', [], 'Connections to endpoints open now.'),
   gauge('upstream_idle_connections', [], 'Those of them that wait for a request.'),
   counter('upstream_connections_total', [], 'Connections opened to endpoints.'),

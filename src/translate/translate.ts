@@ -52,7 +52,7 @@ class StagedTranslator implements Translator {
     const hosts = this.#hosts.update(parts);
     const upstreams = this.#upstreams.update(before, snapshot, changes, parts);
 
-    const tls = this.#tls.update(snapshot, parts);
+    const tls = this.#tls.update(snapshot, parts, (host) => this.#hosts.ownerOf(host));
 
     const table = this.#nextTable(hosts, upstreams, tls);
     const problems = this.#nextProblems(snapshot);

@@ -1,4 +1,5 @@
 /** One client of the HTTPS listener from its first byte to the end of its TLS handshake. */
+import type { Route } from '../../model/routing-table.ts';
 import type { ClientAuthPatch } from '../../model/tls-patch.ts';
 import type { Dataplane } from '../exchange/dataplane.ts';
 import type { Timed } from '../timers.ts';
@@ -19,6 +20,8 @@ export interface TlsListener {
   readonly running: Set<TlsHandshake>;
   /** Gives the connection its owner for the time after the handshake. */
   accept(stream: SecureStream): StreamOwner;
+  /** The same for a connection that goes on as it came; `received` is what was read of it. */
+  passThrough(stream: ByteStream, received: Buffer, route: Route, serverName: string): StreamOwner;
 }
 
 /** Longer hellos are nobody's: those with post-quantum key shares have about 2 KiB. */
@@ -83,6 +86,8 @@ export class TlsHandshake implements StreamOwner, Timed {
 
   #begin(hello: ClientHello, received: Buffer): void {
     const { dataplane, tls, server, protocols, running } = this.#listener;
+    const passthrough = tls.passthroughOf(hello.serverName);
+    if (passthrough !== null) return this.#passThrough(passthrough, hello.serverName, received);
     const chosen = tls.choose(hello);
     if (chosen === null) return this.#refuse(alert(UNRECOGNIZED_NAME));
     if (running.size >= dataplane.config.limits.tlsHandshakes && !this.#makeRoom()) {
@@ -100,6 +105,12 @@ export class TlsHandshake implements StreamOwner, Timed {
     const settings = { context, protocols, askCertificate };
     this.#secure = server.secure(this.#stream, received, settings, this);
     this.#stream = this.#secure;
+  }
+
+  #passThrough(route: Route, serverName: string, received: Buffer): void {
+    this.#leave();
+    this.#received = null;
+    this.#stream.owner = this.#listener.passThrough(this.#stream, received, route, serverName);
   }
 
   /** Drops the oldest handshake if it is slower than an honest client; false when all are young. */

@@ -29,6 +29,7 @@ function tableOf(hosts: Readonly<Record<string, readonly Certificate[]>>): TlsTa
       host: hostname(host),
       certificates: certificates.map(({ id }) => id),
       clientAuth: null,
+      passthrough: null,
     }),
   );
   const certificates = Object.values(hosts).flat();

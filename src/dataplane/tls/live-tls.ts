@@ -5,6 +5,7 @@
 import type { SecureContext } from 'node:tls';
 import type { CertificateId } from '../../model/certificate.ts';
 import type { Hostname } from '../../model/keys.ts';
+import type { Route } from '../../model/routing-table.ts';
 import type { CertificatePatch, ClientAuthPatch, TlsHostPatch, TlsPatch } from '../../model/tls-patch.ts';
 import type { TlsConfig } from '../config.ts';
 import type { ClientHello } from './client-hello.ts';
@@ -28,6 +29,8 @@ export class LiveTls {
   readonly #contexts = new Map<string, SecureContext | null>();
   /** How many hosts ask for client certificates. */
   #asking = 0;
+  /** How many are passed through. */
+  #passing = 0;
   /** 48 bytes each, the one for new tickets first. */
   #ticketKeys: readonly Buffer[] = [];
   #staged: TlsPatch[] = [];
@@ -62,10 +65,13 @@ export class LiveTls {
     this.#removeHost(host.host);
     this.#hosts.set(host.host, host);
     if (host.clientAuth !== null) this.#asking++;
+    if (host.passthrough !== null) this.#passing++;
   }
 
   #removeHost(host: Hostname): void {
-    if (this.#hosts.get(host)?.clientAuth) this.#asking--;
+    const before = this.#hosts.get(host);
+    if (before?.clientAuth) this.#asking--;
+    if (before?.passthrough) this.#passing--;
     this.#hosts.delete(host);
   }
 
@@ -96,6 +102,20 @@ export class LiveTls {
   /** What is asked of clients of this host (in its one spelling); null for nothing. */
   clientAuthOf(host: string): ClientAuthPatch | null {
     return this.#find(host)?.clientAuth ?? null;
+  }
+
+  /** Whether the connections of any host are passed through. */
+  get passes(): boolean {
+    return this.#passing > 0;
+  }
+
+  isPassedThrough(host: string): boolean {
+    return this.passthroughOf(host) !== null;
+  }
+
+  /** Where connections for this host (in its one spelling) go as they come; null: they are served here. */
+  passthroughOf(host: string): Route | null {
+    return this.#find(host)?.passthrough ?? null;
   }
 
   /** What a client that sent this hello is answered with; null when there is not even a default certificate. */

@@ -2,6 +2,7 @@
 import type { Certificate, ClientAuth } from '../../model/certificate.ts';
 import { type Hostname, hostname, type ObjectKey, objectKey } from '../../model/keys.ts';
 import type { Problem } from '../../model/problem.ts';
+import type { Route } from '../../model/routing-table.ts';
 import type { Ingress, Secret } from '../../model/snapshot.ts';
 import { type ProblemText, problemOf } from '../problem-of.ts';
 import { covers } from './certificate.ts';
@@ -13,6 +14,8 @@ export interface TlsClaim {
   /** Empty: the default certificate will do. */
   readonly certificates: readonly Certificate[];
   readonly clientAuth: ClientAuth | null;
+  /** Where connections are to go as they come; null: they are served here. */
+  readonly passthrough: Route | null;
 }
 
 export interface TlsClaims {
@@ -32,13 +35,15 @@ interface Entry {
 
 /**
  * As ingress-nginx does it: an Ingress with `spec.tls` serves all its hosts with TLS; a host has the certificates
- * of the entries that list it, else of those whose certificates are for it, else the default one. `now` in ms.
+ * of the entries that list it, else of those whose certificates are for it, else the default one. Hosts that are
+ * `passed` through have none of that. `now` in ms.
  */
 export function claimTls(
   ingress: Ingress,
   secrets: ReadonlyMap<ObjectKey, Secret>,
   certificates: SecretCertificates,
   asked: ClientAuthAsked,
+  passed: ReadonlyMap<Hostname, Route>,
   now: number,
 ): TlsClaims {
   const used = new Set<ObjectKey>();
@@ -57,8 +62,15 @@ export function claimTls(
   if (problem !== null) texts.push(problem);
   const claims = new Map<Hostname, TlsClaim>();
   for (const host of hostsOf(ingress, entries, clientAuth !== null)) {
-    claims.set(host, { certificates: certificatesFor(host, entries, texts), clientAuth });
+    if (passed.has(host)) continue;
+    claims.set(host, {
+      certificates: certificatesFor(host, entries, texts),
+      clientAuth,
+      passthrough: null,
+    });
   }
+  for (const [host, passthrough] of passed)
+    claims.set(host, { certificates: [], clientAuth: null, passthrough });
   const problems = texts.map((text) => problemOf(ingress, text));
   return { claims, problems, secrets: used };
 }

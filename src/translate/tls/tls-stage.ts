@@ -16,6 +16,7 @@ import { byPrecedence } from '../ingress/precedence.ts';
 import type { TranslateOptions } from '../options.ts';
 import type { ProblemLedger } from '../problem-ledger.ts';
 import { onePerKeyType, secretProblems, type TlsClaim } from './claims.ts';
+import { notOwner } from './passthrough.ts';
 import type { SecretCertificates } from './secret-certificates.ts';
 
 /** The entry for whoever names no host, or one without an entry. */
@@ -37,12 +38,17 @@ export class TlsStage {
     this.#secrets = secrets;
   }
 
-  /** Gives the whole table; the same as before when nothing changed. */
-  update(snapshot: Snapshot, parts: readonly PartChange[]): TlsTable {
+  /** Gives the whole table; the same as before when nothing changed. `ownerOf` tells who was first at a host. */
+  update(
+    snapshot: Snapshot,
+    parts: readonly PartChange[],
+    ownerOf: (host: Hostname) => IngressPart | null,
+  ): TlsTable {
     const touched = new Set<Hostname>();
     for (const part of parts) this.#reclaim(part, touched);
+    for (const part of parts) this.#touchPassing(part, touched);
     const changes = new Map<Hostname, TlsClaim | null>();
-    for (const host of touched) changes.set(host, this.#merge(host));
+    for (const host of touched) changes.set(host, this.#merge(host, ownerOf(host)));
     changes.set(DEFAULT, this.#default(snapshot));
     this.#apply(changes);
     return this.#table;
@@ -66,19 +72,37 @@ export class TlsStage {
   /**
    * The oldest Ingress that has a certificate for the host decides; others of its namespace may add one of another
    * key type, but nobody else: a certificate of a stranger must never stand in for the owner's. Client certificates
-   * are asked for as the oldest of the namespace that was first says.
+   * are asked for as the oldest of the namespace that was first says. Only the owner of the host, with TLS or without,
+   * may have it passed through.
    */
-  #merge(host: Hostname): TlsClaim | null {
+  #merge(host: Hostname, hostOwner: IngressPart | null): TlsClaim | null {
     const claimants = this.#claimants.get(host);
+    this.#ledger.set(`passthrough ${host}`, strangers(host, claimants, hostOwner));
     if (claimants === undefined) return null;
-    const parts = [...claimants.values()].sort((a, b) => byPrecedence(a.ingress.meta, b.ingress.meta));
-    const owner = parts.find((part) => part.tls.get(host)!.certificates.length > 0) ?? parts[0]!;
+    const passed = hostOwner?.tls.get(host);
+    if (passed?.passthrough) return passed;
+    const parts = [...claimants.values()]
+      .filter((part) => part.tls.get(host)!.passthrough === null)
+      .sort((a, b) => byPrecedence(a.ingress.meta, b.ingress.meta));
+    const owner = parts.find((part) => part.tls.get(host)!.certificates.length > 0) ?? parts[0];
+    if (owner === undefined) return { certificates: [], clientAuth: null, passthrough: null };
     const own = claimsOf(owner.ingress.meta.namespace, parts, host);
     const first = claimsOf(parts[0]!.ingress.meta.namespace, parts, host);
     return {
       certificates: onePerKeyType(own.flatMap((claim) => claim.certificates)),
       clientAuth: first.find((claim) => claim.clientAuth !== null)?.clientAuth ?? null,
+      passthrough: null,
     };
+  }
+
+  /** An Ingress without TLS that comes to a host, or leaves it, may change who owns it. */
+  #touchPassing({ before, after }: PartChange, touched: Set<Hostname>): void {
+    for (const part of [before, after]) {
+      for (const host of part?.claims.keys() ?? []) {
+        const claimants = this.#claimants.get(host)?.values();
+        if (claimants?.some((each) => each.tls.get(host)!.passthrough !== null)) touched.add(host);
+      }
+    }
   }
 
   #default(snapshot: Snapshot): TlsClaim | null {
@@ -141,15 +165,27 @@ function claimsOf(namespace: string, parts: readonly IngressPart[], host: Hostna
   return parts.filter((part) => part.ingress.meta.namespace === namespace).map((part) => part.tls.get(host)!);
 }
 
-function plain(certificate: Certificate): TlsClaim {
-  return { certificates: [certificate], clientAuth: null };
+/** Those who want the host passed through and do not own it. */
+function strangers(
+  host: Hostname,
+  claimants: ReadonlyMap<ObjectKey, IngressPart> | undefined,
+  owner: IngressPart | null,
+): Problem[] {
+  if (owner === null || owner.tls.get(host)?.passthrough) return [];
+  const passing = [...(claimants?.values() ?? [])].filter((part) => part.tls.get(host)!.passthrough !== null);
+  return passing.map((part) => notOwner(part, host, owner));
 }
 
-function entryOf(host: Hostname, { certificates, clientAuth }: TlsClaim): TlsHost {
-  return { host, certificates: certificates.map(({ id }) => id), clientAuth };
+function plain(certificate: Certificate): TlsClaim {
+  return { certificates: [certificate], clientAuth: null, passthrough: null };
+}
+
+function entryOf(host: Hostname, { certificates, clientAuth, passthrough }: TlsClaim): TlsHost {
+  return { host, certificates: certificates.map(({ id }) => id), clientAuth, passthrough };
 }
 
 function isSameClaim(a: TlsClaim, b: TlsClaim): boolean {
-  if (a.clientAuth?.id !== b.clientAuth?.id || a.certificates.length !== b.certificates.length) return false;
+  if (a.passthrough !== b.passthrough || a.clientAuth?.id !== b.clientAuth?.id) return false;
+  if (a.certificates.length !== b.certificates.length) return false;
   return a.certificates.every(({ id }, at) => id === b.certificates[at]!.id);
 }
