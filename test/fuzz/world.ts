@@ -111,7 +111,7 @@ export class World {
       refused: stats.series('', '', '', ''),
       serverLine: '',
       hstsLine: '',
-      tlsHosts: { hasHost: () => false, asks: false, clientAuthOf: () => null },
+      tlsHosts: { hasHost: () => false, asks: false, clientAuthOf: () => null, passes: false, isPassedThrough: () => false },
       active: 0,
       retrying: 0,
       tunnels: 0,
