@@ -21,8 +21,12 @@ export interface EchoBackend {
   count(): number;
 }
 
-/** Starts it on a free port of 127.0.0.1; `name` comes back in every answer. */
-export async function startEchoBackend(scope: Scope, name: string): Promise<EchoBackend> {
+/** Starts it on a free port; `name` comes back in every answer. */
+export async function startEchoBackend(
+  scope: Scope,
+  name: string,
+  address = '127.0.0.1',
+): Promise<EchoBackend> {
   let count = 0;
   const server = createServer((request, response) => {
     const hash = createHash('sha256');
@@ -53,7 +57,7 @@ export async function startEchoBackend(scope: Scope, name: string): Promise<Echo
   });
   // Longer than any test, so that the backend never closes a pooled connection under a request.
   server.keepAliveTimeout = 600_000;
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => server.listen(0, address, resolve));
   scope.after(() => {
     server.close();
     server.closeAllConnections();

@@ -13,7 +13,7 @@ const PROGRAM = join(import.meta.dirname, '../../bin/tidegate');
 export interface StartOptions {
   /** Written to the file `all.yaml` of the manifest folder before the start, beside the IngressClass. */
   readonly manifests: readonly KubeObject[];
-  /** Further flags of `tidegate run`. */
+  /** Further flags of `tidegate run`; with `--source` among them the manifest folder is not read. */
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
   readonly workers?: 1 | 2;
@@ -80,7 +80,8 @@ const isFault = ({ level, event }: LogLine) =>
 
 function launch(options: StartOptions, folder: string): ChildProcess {
   const { args = [], env = {}, workers = 1 } = options;
-  const flags = ['run', '--source', 'manifests', '--manifests', folder];
+  const flags = ['run'];
+  if (!args.includes('--source')) flags.push('--source', 'manifests', '--manifests', folder);
   flags.push(
     '--http',
     '127.0.0.1:0',
