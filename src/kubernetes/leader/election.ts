@@ -7,8 +7,9 @@
  * `renewDeadline` after it *sent* its last successful write, which is before anybody else may think it expired.
  * Every write carries the resourceVersion it is based on, so of two only one succeeds.
  *
- * One rule is stricter: a Lease that is missing is created only after `renewDeadline`. Somebody may have deleted it
- * under a leader, and that one puts it back at its next renewal.
+ * One rule is stricter. Somebody may have deleted the Lease under a leader, so who creates one is on probation: it
+ * leads when it has held that very Lease, unbroken by other writes, for a whole duration. The first start ever takes
+ * that long, unless an empty Lease is installed along with the program.
  */
 
 /** Milliseconds. Safe as long as clocks run at the same speed within (lease − renew) / lease. */
@@ -70,6 +71,8 @@ export interface ElectionState {
   /** We lead until then; null while we do not. */
   readonly leadsUntil: number | null;
   readonly retryAt: number;
+  /** While the Lease is ours we lead from then on (ms). */
+  readonly probation: number;
   /** Conflicts since the last success: the first is looked into at once, further ones wait. */
   readonly conflicts: number;
   readonly stopping: boolean;
@@ -87,6 +90,7 @@ export const NOT_STARTED: ElectionState = {
   pending: null,
   leadsUntil: null,
   retryAt: -Infinity,
+  probation: -Infinity,
   conflicts: 0,
   stopping: false,
 };
@@ -162,30 +166,32 @@ class Turn {
     }
   }
 
-  /** A leader knows what to write; everybody else looks first. */
+  /** Whoever holds it knows what to write; everybody else looks first. */
   #attempt(): void {
-    const { seen, leadsUntil } = this.#state;
-    if (leadsUntil !== null && seen?.lease) this.#send({ kind: 'renew', lease: seen.lease });
+    const lease = this.#state.seen?.lease;
+    if (lease?.holder === this.#config.identity) this.#send({ kind: 'renew', lease });
     else this.#send({ kind: 'read' });
   }
 
   #observe(lease: LeaseRecord | null): void {
-    const { seen } = this.#state;
-    const same = seen !== null && seen.lease?.resourceVersion === lease?.resourceVersion;
-    if (!same) this.#set({ seen: { lease, since: this.#now } });
+    const { seen, leadsUntil } = this.#state;
+    if (seen !== null && seen.lease?.resourceVersion === lease?.resourceVersion) return;
+    this.#set({ seen: { lease, since: this.#now } });
+    // It became ours by a write whose answer got lost: it is not known what was there before.
+    if (leadsUntil === null && lease?.holder === this.#config.identity) this.#beginProbation();
+  }
+
+  #beginProbation(): void {
+    this.#set({ probation: this.#now + this.#config.leaseDuration });
   }
 
   /** After a look at the Lease. */
   #decide(): void {
     const { lease, since } = this.#state.seen!; // something was observed just now
-    const { identity, renewDeadline } = this.#config;
     const leading = this.#state.leadsUntil !== null;
     if (this.#state.stopping) return this.#releaseIfOurs();
-    if (lease === null) {
-      if (leading || this.#now - since >= renewDeadline) return this.#send({ kind: 'create' });
-      return this.#retry(since + renewDeadline);
-    }
-    if (lease.holder === identity) return this.#send({ kind: 'renew', lease });
+    if (lease === null) return this.#send({ kind: 'create' });
+    if (lease.holder === this.#config.identity) return this.#send({ kind: 'renew', lease });
     if (leading) this.#lose(`${lease.holder === '' ? 'nobody' : lease.holder} holds the Lease`);
     const expiry = since + this.#durationOf(lease);
     if (lease.holder === '' || this.#now >= expiry) return this.#send({ kind: 'acquire', lease });
@@ -200,12 +206,14 @@ class Turn {
     const { request, sentAt } = this.#state.pending!; // an answer answers a request
     this.#set({ pending: null, seen: { lease, since: this.#now }, conflicts: 0 });
     if (request.kind === 'release') return this.#stopped();
+    if (request.kind === 'acquire') this.#set({ probation: -Infinity });
+    if (request.kind === 'create' && this.#state.leadsUntil === null) this.#beginProbation();
     if (this.#state.stopping) return this.#releaseIfOurs();
     const { renewDeadline, retryPeriod } = this.#config;
     this.#set({ retryAt: sentAt + retryPeriod });
     const until = sentAt + renewDeadline;
     // An answer that took too long proves nothing: by now somebody else may have waited long enough.
-    if (this.#now >= until) return;
+    if (this.#now >= until || sentAt < this.#state.probation) return;
     if (this.#state.leadsUntil === null) this.#actions.push({ kind: 'elected' });
     this.#set({ leadsUntil: until });
   }
@@ -228,7 +236,7 @@ class Turn {
       this.#set({ conflicts: this.#state.conflicts + 1 });
       if (leading && this.#state.conflicts === 1) return this.#send({ kind: 'read' });
       // The next attempt looks first, since what we know is outdated.
-      if (leading) this.#set({ seen: { lease: null, since: this.#now } });
+      this.#set({ seen: { lease: null, since: this.#now } });
     }
     this.#retry(Infinity);
   }
@@ -241,9 +249,11 @@ class Turn {
     if (this.#state.pending === null) this.#releaseIfOurs();
   }
 
+  /** On probation it is not ours to give: an earlier leader may still be there. */
   #releaseIfOurs(): void {
     const lease = this.#state.seen?.lease;
-    if (lease?.holder === this.#config.identity) this.#send({ kind: 'release', lease });
+    const ours = lease?.holder === this.#config.identity && this.#now >= this.#state.probation;
+    if (lease && ours) this.#send({ kind: 'release', lease });
     else this.#stopped();
   }
 
@@ -257,7 +267,7 @@ class Turn {
     this.#actions.push({ kind: 'lost', why });
   }
 
-  /** Waits for the next attempt, and no longer than `latest`. */
+  /** Waits for the next attempt, and not beyond `latest`. */
   #retry(latest: number): void {
     const { retryPeriod } = this.#config;
     const leading = this.#state.leadsUntil !== null;
