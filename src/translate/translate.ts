@@ -34,7 +34,12 @@ class StagedTranslator implements Translator {
   readonly #upstreams: UpstreamStage;
   readonly #tls: TlsStage;
   #snapshot: Snapshot = EMPTY_SNAPSHOT;
-  #translation: Translation = { table: EMPTY_TABLE, problems: [], externalNames: new Set() };
+  #translation: Translation = {
+    table: EMPTY_TABLE,
+    problems: [],
+    ingresses: EMPTY_SNAPSHOT.ingresses,
+    externalNames: new Set(),
+  };
   #ledgerProblems: readonly Problem[] = [];
 
   constructor(options: TranslateOptions) {
@@ -57,10 +62,16 @@ class StagedTranslator implements Translator {
     const table = this.#nextTable(hosts, upstreams, tls);
     const problems = this.#nextProblems(snapshot);
     const { externalNames } = this.#upstreams;
+    const ingresses = this.#ingresses.ours;
     this.#snapshot = snapshot;
     const last = this.#translation;
-    if (table !== last.table || problems !== last.problems || externalNames !== last.externalNames) {
-      this.#translation = { table, problems, externalNames };
+    if (
+      table !== last.table ||
+      problems !== last.problems ||
+      ingresses !== last.ingresses ||
+      externalNames !== last.externalNames
+    ) {
+      this.#translation = { table, problems, ingresses, externalNames };
     }
     return this.#translation;
   }

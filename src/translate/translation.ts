@@ -1,11 +1,15 @@
+import type { ObjectKey } from '../model/keys.ts';
 import type { Problem } from '../model/problem.ts';
 import type { RoutingTable } from '../model/routing-table.ts';
+import type { Ingress } from '../model/snapshot.ts';
 
 /** Everything that follows from a snapshot. */
 export interface Translation {
   readonly table: RoutingTable;
   /** Those of the snapshot and those found in translation, in a stable order. */
   readonly problems: readonly Problem[];
+  /** The Ingresses of our class, whose status is ours to write. */
+  readonly ingresses: ReadonlyMap<ObjectKey, Ingress>;
   /** Names of ExternalName Services in use, to be resolved and to come back in a later snapshot. */
   readonly externalNames: ReadonlySet<string>;
 }

@@ -1,6 +1,7 @@
 /** First stage: every Ingress by itself. */
 import type { ObjectKey } from '../../model/keys.ts';
-import type { Snapshot } from '../../model/snapshot.ts';
+import { withEdits } from '../../model/shared-map.ts';
+import type { Ingress, Snapshot } from '../../model/snapshot.ts';
 import type { SnapshotChanges } from '../changes.ts';
 import { Dependents } from '../dependents.ts';
 import type { TranslateOptions } from '../options.ts';
@@ -25,14 +26,22 @@ export class IngressStage {
   readonly #byService = new Dependents<ObjectKey, ObjectKey>();
   readonly #bySecret = new Dependents<ObjectKey, ObjectKey>();
 
+  #ours: ReadonlyMap<ObjectKey, Ingress> = new Map();
+
   constructor(options: TranslateOptions, ledger: ProblemLedger, certificates: SecretCertificates) {
     this.#options = options;
     this.#ledger = ledger;
     this.#certificates = certificates;
   }
 
+  /** The Ingresses of our class; the same map as before when none of them changed. */
+  get ours(): ReadonlyMap<ObjectKey, Ingress> {
+    return this.#ours;
+  }
+
   update(snapshot: Snapshot, changes: SnapshotChanges): PartChange[] {
     const changed: PartChange[] = [];
+    const ours = new Map<ObjectKey, Ingress | undefined>();
     for (const key of this.#affected(snapshot, changes)) {
       const before = this.#parts.get(key) ?? null;
       const after = this.#translate(key, snapshot, before);
@@ -40,7 +49,9 @@ export class IngressStage {
       if (after !== null) this.#remember(key, after);
       if (before !== null) this.#releaseSecrets(before);
       if (before !== null || after !== null) changed.push({ key, before, after });
+      ours.set(key, after?.ingress);
     }
+    this.#ours = withEdits(this.#ours, ours);
     return changed;
   }
 
