@@ -51,7 +51,7 @@ export async function explain(request: ExplainRequest): Promise<number> {
     const paint = painter(terminal, process.env);
     terminal.write(`${paint('bold', printable(heading))}\n\n${story(explanation, externalNames, paint)}`);
   }
-  return explanation.outcome.kind === 'forwarded' ? 0 : 1;
+  return isServed(explanation) ? 0 : 1;
 }
 
 function parseField(text: string): { name: string; value: string } {
@@ -63,8 +63,19 @@ function parseField(text: string): { name: string; value: string } {
   return { name: match[1]!.toLowerCase(), value: match[2]!.trim() };
 }
 
-function listenersOf({ http }: CommonSettings): ListenerConfig[] {
-  return http === null ? [] : [{ name: 'http', scheme: 'http', ...http }];
+function listenersOf({ http, https }: CommonSettings): ListenerConfig[] {
+  const listeners: ListenerConfig[] = [];
+  if (http !== null) listeners.push({ name: 'http', scheme: 'http', ...http });
+  if (https !== null) listeners.push({ name: 'https', scheme: 'https', ...https });
+  return listeners;
+}
+
+function isServed({ outcome }: Explanation): boolean {
+  return outcome.kind === 'forwarded' || (outcome.kind === 'passed-through' && isUsable(outcome.upstream));
+}
+
+function isUsable(upstream: Upstream | null): boolean {
+  return upstream !== null && upstream.endpoints.length > 0;
 }
 
 /** One part of the story: a word in the margin and the lines beside it. */
@@ -79,7 +90,7 @@ function story(explanation: Explanation, unresolved: ReadonlySet<string>, paint:
     ['Host', [host, ...hosts.map((candidate) => hostLine(candidate, paint))]],
     ['Path', pathLines(explanation, paint)],
     ...(outcome.route === null ? [] : routeParts(outcome.route)),
-    ...(outcome.kind === 'forwarded' ? [upstreamPart(outcome.upstream)] : []),
+    ...(outcome.kind === 'answered' || outcome.upstream === null ? [] : [upstreamPart(outcome.upstream)]),
     ['Problems', problems.map(formatProblem)],
     ['Result', [resultLine(explanation, paint)]],
     ['Note', notes(explanation, unresolved)],
@@ -173,9 +184,21 @@ function hashSource(by: Extract<Upstream['balance'], { kind: 'hash' }>['by']): s
 function resultLine({ outcome }: Explanation, paint: Paint): string {
   if (outcome.kind === 'answered')
     return paint('red', printable(`answered with ${outcome.status}: ${outcome.why}`));
+  if (outcome.kind === 'passed-through') return passedLine(outcome, paint);
   const count = outcome.upstream.endpoints.length;
   return paint(
     'green',
     `forwarded to ${count === 1 ? 'the endpoint' : `one of ${count} endpoints`} of ${describeService(outcome.upstream.service)}`,
   );
+}
+
+function passedLine(
+  { route, upstream }: Extract<Explanation['outcome'], { kind: 'passed-through' }>,
+  paint: Paint,
+): string {
+  const why = `host "${route.host}" has ssl-passthrough`;
+  if (upstream === null || upstream.endpoints.length === 0)
+    return paint('red', printable(`the connection is reset: ${why}, and its backend has no endpoint`));
+  const to = `its TLS is passed through to an endpoint of ${describeService(upstream.service)}`;
+  return paint('green', printable(`${why}: ${to}`));
 }

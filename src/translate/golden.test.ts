@@ -66,6 +66,7 @@ function printed({ table, problems, externalNames }: Translation, requests: read
         },
       ]),
     ),
+    ...printedPassthrough(table),
     ...(externalNames.size === 0 ? {} : { externalNames: [...externalNames].sort() }),
     problems: problems.map(formatProblem),
     ...(requests.length === 0
@@ -81,6 +82,13 @@ function sorted<K extends string, V>(map: ReadonlyMap<K, V>): [K, V][] {
 function printedHost({ paths, fallback }: HostTable): object {
   const routes = sorted(paths).map(([key, route]) => [key, printedRoute(route)]);
   return Object.fromEntries(fallback === null ? routes : [...routes, ['fallback', printedRoute(fallback)]]);
+}
+
+function printedPassthrough({ tls }: RoutingTable): object {
+  const passed = sorted(tls.tlsHosts).flatMap(([host, { passthrough }]) =>
+    passthrough === null ? [] : [[host, printedRoute(passthrough)]],
+  );
+  return passed.length === 0 ? {} : { passthrough: Object.fromEntries(passed) };
 }
 
 /** Where it goes, what its policy changes, where it comes from. */
@@ -115,5 +123,8 @@ function outcome(table: RoutingTable, url: string): string {
   const request = explainedRequest(url, null);
   if (request === null) throw new Error(`a test request is no URL: ${url}`);
   const { outcome: found } = explain(table, [], [], request);
-  return found.kind === 'answered' ? `${found.status}` : found.upstream.key;
+  if (found.kind === 'answered') return `${found.status}`;
+  return found.kind === 'forwarded'
+    ? found.upstream.key
+    : `passed through to ${found.upstream?.key ?? 'nobody'}`;
 }

@@ -109,3 +109,19 @@ describe('called wrongly, it ends with exit code 2 and a message:', () => {
     });
   }
 });
+
+test('a host whose TLS is passed through is told so', async (t) => {
+  const folder = await makeManifestFolder(t);
+  const object = ingress('pass', 'pass.test', [{ path: '/', service: 'web' }]);
+  const annotations = { 'nginx.ingress.kubernetes.io/ssl-passthrough': 'true' };
+  const metadata = { ...(object['metadata'] as object), annotations };
+  await folder.write('all.yaml', [{ ...object, metadata }, ...service('web', [8443], '10.0.0.1')]);
+  const { code, stdout } = await runTidegate(['explain', 'https://pass.test/x', '--manifests', folder.path]);
+  assert.match(stdout, /Listener {2}https on 127.0.0.1:8443/);
+  assert.match(
+    stdout,
+    /Result {4}host "pass.test" has ssl-passthrough: its TLS is passed through to an endpoint of/,
+  );
+  assert.match(stdout, /10.0.0.1:8443/);
+  assert.equal(code, 0);
+});

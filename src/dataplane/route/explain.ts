@@ -49,7 +49,9 @@ export type Outcome =
       readonly why: string;
       readonly route: Route | null;
     }
-  | { readonly kind: 'forwarded'; readonly route: Route; readonly upstream: Upstream };
+  | { readonly kind: 'forwarded'; readonly route: Route; readonly upstream: Upstream }
+  /** The TLS connection goes on as it came; `upstream` null: it is reset. */
+  | { readonly kind: 'passed-through'; readonly route: Route; readonly upstream: Upstream | null };
 
 /** Paths that do not match are listed up to this many: a host may have thousands. */
 const MAX_MISSES = 20;
@@ -72,13 +74,14 @@ export function explain(
   const owning = owningHost(table, host);
   const path = normalizePath(request.path);
   const found = path === null ? NOTHING_FOUND : findRoute(table, owning, path.match);
-  const outcome = path === null ? REFUSED : outcomeOf(table, host, owning, found.route);
+  const passed = request.scheme === 'https' ? passedThrough(table, host) : null;
+  const outcome = passed ?? (path === null ? REFUSED : outcomeOf(table, host, owning, found.route));
   return {
     listener: chooseListener(listeners, request.scheme, port),
     host,
     hosts: considerHosts(table, host, owning),
     path,
-    paths: found.paths,
+    paths: passed === null ? found.paths : [],
     outcome,
     problems: problemsAbout(problems, outcome),
   };
@@ -200,6 +203,16 @@ function outcomeOf(
   const upstream = table.upstreams.get(route.action.upstream)!; // a table names only upstreams that it has
   if (upstream.endpoints.length > 0) return { kind: 'forwarded', route, upstream };
   return { kind: 'answered', status: 503, why: `upstream ${upstream.key} has no endpoint`, route };
+}
+
+/** What happens to TLS connections that name this host, when they are not served here; null when they are. */
+function passedThrough({ tls, upstreams }: RoutingTable, host: string): Outcome | null {
+  const wildcard = `*${host.slice(host.indexOf('.'))}`;
+  const entry = tls.tlsHosts.get(host as Hostname) ?? tls.tlsHosts.get(wildcard as Hostname);
+  const route = entry?.passthrough ?? null;
+  if (route === null || host === '') return null;
+  const upstream = route.action.kind === 'forward' ? (upstreams.get(route.action.upstream) ?? null) : null;
+  return { kind: 'passed-through', route, upstream };
 }
 
 function problemsAbout(problems: readonly Problem[], outcome: Outcome): Problem[] {
