@@ -21,12 +21,15 @@ import { LiveTls } from './tls/live-tls.ts';
 import { netTransport } from './transport/net.ts';
 import { netTls } from './transport/net-tls.ts';
 import type { ByteStream, Listener, StreamOwner } from './transport/stream.ts';
+import { connectUpstream } from './upstream/connect.ts';
 import { Upstreams } from './upstream/upstreams.ts';
 
 const LOG_FLUSH_MS = 1000;
 const DRAIN_CHECK_MS = 50;
 const REPORT_SERIES = 500;
 const REPORT_PAUSE_MS = 25;
+/** Connections that are looked at before others get their turn. */
+const AT_A_TURN = 1000;
 
 const port = parentPort!;
 const config = workerData as DataplaneConfig;
@@ -50,6 +53,7 @@ const tls = new LiveTls(config.tls, (certificate, reason) =>
 const dataplane: Dataplane = {
   config,
   transport: netTransport(fault),
+  connect: connectUpstream,
   wheel,
   table,
   stats,
@@ -118,7 +122,7 @@ async function listen(): Promise<void> {
   post({ kind: 'listening', addresses: bound });
 }
 
-type Accept<S extends ByteStream = ByteStream> = (stream: S) => StreamOwner;
+type Accept = (stream: ByteStream) => StreamOwner & ClientConnection;
 
 function acceptHttp1(listener: ClientListener): Accept {
   return (stream) => new Http1ServerConnection(listener, stream);
@@ -136,7 +140,7 @@ function acceptCleartext(listener: ClientListener): Accept {
 }
 
 /** What follows the hello or the handshake is decided here and nowhere else: passed through, or what ALPN agreed on. */
-function acceptTls(listener: ClientListener): Accept {
+function acceptTls(listener: ClientListener): (stream: ByteStream) => StreamOwner {
   const http1 = acceptHttp1(listener);
   const byProtocol = new Map([
     ['h2', acceptHttp2(listener)],
@@ -157,10 +161,23 @@ function acceptTls(listener: ClientListener): Accept {
   return (stream) => new TlsHandshake(shared, stream);
 }
 
+/** Tells clients to leave whose connections were made under TLS settings that no longer hold. */
+function endOutdated(): void {
+  const left = [...connections];
+  const next = (): void => {
+    for (const connection of left.splice(-AT_A_TURN)) {
+      const { terms } = connection.stream;
+      if (terms !== undefined && tls.termsOf(terms.serverName) !== terms.terms) connection.drain();
+    }
+    if (left.length > 0) setImmediate(next);
+  };
+  next();
+}
+
 async function commit(generation: number): Promise<void> {
   const began = performance.now();
   table.commit(generation);
-  tls.commit();
+  if (tls.commit()) endOutdated();
   upstreams.sweep();
   const pauseMs = performance.now() - began;
   // Nobody is let in before there is a table: a replaced worker would answer 404.

@@ -26,6 +26,7 @@ const annotations = fc.constantFrom(
   [['nginx.ingress.kubernetes.io/load-balance', 'ewma'] as const],
   [['nginx.ingress.kubernetes.io/proxy-read-timeout', 'soon'] as const],
   [['kubernetes.io/ingress.class', 'other'] as const],
+  [['nginx.ingress.kubernetes.io/ssl-passthrough', 'true'] as const],
 );
 const anyBackend = fc.constantFrom('a:80', 'a:http', 'b:80', 'c:80', 'c:443').map(backend);
 const anyPath = fc.record({

@@ -1,4 +1,5 @@
 /** What all client connections of one listener share, whatever protocol they speak. */
+import type { ByteStream } from '../transport/stream.ts';
 import type { Dataplane } from './dataplane.ts';
 
 export interface ClientListener {
@@ -10,6 +11,10 @@ export interface ClientListener {
 }
 
 export interface ClientConnection {
-  /** Called when a drain begins. */
+  readonly stream: ByteStream;
+  /**
+   * The connection is to end: what runs may finish, and the client is told to come with the rest over another one.
+   * Called when a drain begins, or when what the connection was made under has changed.
+   */
   drain(): void;
 }

@@ -17,7 +17,6 @@ import { resolveRoute } from '../route/resolve.ts';
 import type { Timed } from '../timers.ts';
 import type { ByteStream, StreamOwner } from '../transport/stream.ts';
 import { type BodySink, chunkHead, DONE, MORE, TOO_LARGE } from './chunked.ts';
-import { connectHttp1 } from './client.ts';
 import { parseRequestHead } from './parse-request.ts';
 import { RequestBody } from './request-body.ts';
 import { Stash } from './stash.ts';
@@ -80,6 +79,8 @@ export class Http1ServerConnection implements StreamOwner, ClientConnection, Dow
   minorVersion = 1;
   framing = NO_BODY;
   clientEnded = false;
+  /** No request after the running one or the next. */
+  leaving = false;
   /** Inside {@link consume}: it goes on by itself when an exchange ends. */
   consuming = false;
   /** We have asked the client to wait with its body. */
@@ -211,14 +212,14 @@ export class Http1ServerConnection implements StreamOwner, ClientConnection, Dow
       !head.close &&
       (head.minorVersion > 0 || head.keepAlive) &&
       this.requests < limits.requestsPerConnection &&
-      !dataplane.draining;
+      !this.#leaves();
 
     const forward = this.#route(head);
     if (forward === null) {
       this.#refuse(400);
       return end;
     }
-    const exchange = new Exchange(dataplane, this, connectHttp1);
+    const exchange = new Exchange(dataplane, this);
     this.exchange = exchange;
     const length = head.contentLength;
     if (length > 0 && length <= SMALL_BODY && length <= limits.replayBytes && end - next >= length) {
@@ -394,12 +395,12 @@ export class Http1ServerConnection implements StreamOwner, ClientConnection, Dow
 
   /** Sets the timer for what is being waited for, if it is the client that has to act. */
   #rearm(): void {
-    const { wheel, config, draining } = this.listener.dataplane;
+    const { wheel, config } = this.listener.dataplane;
     const { timeouts } = config;
     if (this.reading === TUNNEL) wheel.set(this, timeouts.tunnelIdle);
     else if (this.stream.blocked) wheel.set(this, timeouts.sendIdle);
     else if (this.reading === HEAD) {
-      const idle = draining ? timeouts.drainIdle : timeouts.keepAlive;
+      const idle = this.#leaves() ? timeouts.drainIdle : timeouts.keepAlive;
       wheel.set(this, this.headStarted ? timeouts.requestHead : idle);
     } else if (this.reading === WAIT || this.bodyPaused) {
       this.deadline = 0;
@@ -453,7 +454,7 @@ export class Http1ServerConnection implements StreamOwner, ClientConnection, Dow
 
   sendHead(head: ResponseHead, hasBody: boolean): void {
     const { dataplane, scheme } = this.listener;
-    if (dataplane.draining) this.keep = false;
+    if (this.#leaves()) this.keep = false;
     if (!hasBody) this.framing = NO_BODY;
     else if (head.contentLength >= 0) this.framing = BY_LENGTH;
     else if (this.minorVersion > 0) this.framing = BY_CHUNKS;
@@ -481,7 +482,7 @@ export class Http1ServerConnection implements StreamOwner, ClientConnection, Dow
   }
 
   sendOwn(answer: OwnAnswer, headOnly: boolean): void {
-    if (this.listener.dataplane.draining) this.keep = false;
+    if (this.#leaves()) this.keep = false;
     if (this.exchange?.expectContinue && this.reading !== WAIT) this.keep = false;
     this.stream.write(
       ownResponse(answer, headOnly, this.#connectionLine(), this.listener.dataplane.serverLine),
@@ -588,8 +589,13 @@ export class Http1ServerConnection implements StreamOwner, ClientConnection, Dow
     this.#linger();
   }
 
-  /** Called when a drain begins: whoever was not told `Connection: close` yet may send one more request. */
+  #leaves(): boolean {
+    return this.leaving || this.listener.dataplane.draining;
+  }
+
+  /** Whoever was not told `Connection: close` yet may send one more request. */
   drain(): void {
+    this.leaving = true;
     if (this.reading === HEAD && !this.headStarted) this.#rearm();
   }
 

@@ -13,7 +13,7 @@ export type MakeOwner = (stream: ByteStream) => StreamOwner;
 
 export class CleartextSniffer implements StreamOwner, ClientConnection, Timed {
   readonly #listener: ClientListener;
-  readonly #stream: ByteStream;
+  readonly stream: ByteStream;
   readonly #http1: MakeOwner;
   readonly #http2: MakeOwner;
   #seen = 0;
@@ -24,7 +24,7 @@ export class CleartextSniffer implements StreamOwner, ClientConnection, Timed {
 
   constructor(listener: ClientListener, stream: ByteStream, http1: MakeOwner, http2: MakeOwner) {
     this.#listener = listener;
-    this.#stream = stream;
+    this.stream = stream;
     this.#http1 = http1;
     this.#http2 = http2;
     listener.connections.add(this);
@@ -45,8 +45,8 @@ export class CleartextSniffer implements StreamOwner, ClientConnection, Timed {
 
   #handOver(make: MakeOwner, before: number, bytes: Buffer, start: number, end: number): void {
     this.#leave();
-    const owner = make(this.#stream);
-    this.#stream.owner = owner;
+    const owner = make(this.stream);
+    this.stream.owner = owner;
     // What came earlier was the preface's beginning.
     if (before > 0) owner.onData(PREFACE, 0, before);
     owner.onData(bytes, start, end);
@@ -61,7 +61,7 @@ export class CleartextSniffer implements StreamOwner, ClientConnection, Timed {
   onDrain(): void {}
 
   onEnd(): void {
-    this.#stream.end();
+    this.stream.end();
   }
 
   onClose(): void {
@@ -75,6 +75,6 @@ export class CleartextSniffer implements StreamOwner, ClientConnection, Timed {
 
   onDeadline(): void {
     this.#listener.dataplane.stats.counters['limit_hits_total:request_head_timeout']++;
-    this.#stream.destroy();
+    this.stream.destroy();
   }
 }

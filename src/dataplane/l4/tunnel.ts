@@ -40,7 +40,8 @@ const BULK_BYTES = 16_384;
 
 export class Tunnel implements StreamOwner, ClientConnection, Timed {
   readonly #listener: TunnelListener;
-  readonly #client: ByteStream;
+  /** The client's side. */
+  readonly stream: ByteStream;
   readonly #route: TunnelRoute;
   readonly #serverName: string;
   readonly #clientAddress: string;
@@ -73,7 +74,7 @@ export class Tunnel implements StreamOwner, ClientConnection, Timed {
     serverName: string,
   ) {
     this.#listener = listener;
-    this.#client = client;
+    this.stream = client;
     this.#route = route;
     this.#serverName = serverName;
     this.#clientAddress = client.remoteAddress;
@@ -123,7 +124,7 @@ export class Tunnel implements StreamOwner, ClientConnection, Timed {
     for (const bytes of this.#held) this.#upstream!.writeBytes(bytes, 0, bytes.length);
     this.#held = [];
     if (this.#clientEnded) this.#upstream!.end();
-    if (!this.#upstream!.blocked) this.#client.resume();
+    if (!this.#upstream!.blocked) this.stream.resume();
   }
 
   #connectFailed(reason: string): void {
@@ -143,7 +144,7 @@ export class Tunnel implements StreamOwner, ClientConnection, Timed {
   #fail(reason: string): void {
     this.#reason = reason;
     this.#held = [];
-    this.#client.reset();
+    this.stream.reset();
   }
 
   // ── bytes ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -164,7 +165,7 @@ export class Tunnel implements StreamOwner, ClientConnection, Timed {
     this.#sentBytes += size;
     this.#touch();
     this.#upstream?.expectBulk(size >= BULK_BYTES);
-    this.#client.writeBytes(bytes, start, end);
+    this.stream.writeBytes(bytes, start, end);
   }
 
   #touch(): void {
@@ -182,12 +183,12 @@ export class Tunnel implements StreamOwner, ClientConnection, Timed {
   }
 
   onUpstreamBlocked(): void {
-    this.#client.pause();
+    this.stream.pause();
   }
 
   onUpstreamDrain(): void {
     this.#touch();
-    this.#client.resume();
+    this.stream.resume();
   }
 
   // ── ending ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -199,7 +200,7 @@ export class Tunnel implements StreamOwner, ClientConnection, Timed {
 
   onUpstreamEnd(): void {
     this.#upstreamEnded = true;
-    this.#client.end();
+    this.stream.end();
   }
 
   onClose(error: string | null): void {
@@ -222,9 +223,9 @@ export class Tunnel implements StreamOwner, ClientConnection, Timed {
     if (this.#clientGone) return;
     if (!this.#connected) return this.#connectFailed(this.#reason === '' ? 'connect-failed' : this.#reason);
     this.#leaveEndpoint();
-    if (error === null && this.#upstreamEnded && this.#clientEnded) return this.#client.destroyAfterFlush();
+    if (error === null && this.#upstreamEnded && this.#clientEnded) return this.stream.destroyAfterFlush();
     if (this.#reason === '') this.#reason = 'tunnel-broken';
-    this.#client.reset();
+    this.stream.reset();
   }
 
   onDeadline(): void {
@@ -232,7 +233,7 @@ export class Tunnel implements StreamOwner, ClientConnection, Timed {
     if (this.#connected) {
       counters['limit_hits_total:tunnel_timeout']++;
       this.#reason = 'tunnel-timeout';
-      this.#client.destroy();
+      this.stream.destroy();
       return;
     }
     counters['limit_hits_total:connect_timeout']++;

@@ -1,6 +1,7 @@
 /** One client of the HTTPS listener from its first byte to the end of its TLS handshake. */
 import type { Route } from '../../model/routing-table.ts';
 import type { ClientAuthPatch } from '../../model/tls-patch.ts';
+import type { ClientConnection } from '../exchange/client-listener.ts';
 import type { Dataplane } from '../exchange/dataplane.ts';
 import type { Timed } from '../timers.ts';
 import type { ByteStream, SecureStream, StreamOwner, TlsServer } from '../transport/stream.ts';
@@ -19,7 +20,7 @@ export interface TlsListener {
   /** Those of them that OpenSSL works on, oldest first. */
   readonly running: Set<TlsHandshake>;
   /** Gives the connection its owner for the time after the handshake. */
-  accept(stream: SecureStream): StreamOwner;
+  accept(stream: SecureStream): StreamOwner & ClientConnection;
   /** The same for a connection that goes on as it came; `received` is what was read of it. */
   passThrough(stream: ByteStream, received: Buffer, route: Route, serverName: string): StreamOwner;
 }
@@ -45,6 +46,7 @@ export class TlsHandshake implements StreamOwner, Timed {
   #secure: SecureStream | null = null;
   #received: Buffer | null = null;
   #serverName = '';
+  #terms = '';
   #clientAuth: ClientAuthPatch | null = null;
   #since = 0;
   /** Refused or given up: what still comes is dropped. */
@@ -97,6 +99,7 @@ export class TlsHandshake implements StreamOwner, Timed {
     }
     this.#received = null;
     this.#serverName = hello.serverName;
+    this.#terms = tls.termsOf(hello.serverName);
     this.#since = dataplane.wheel.now;
     running.add(this);
     const { context, clientAuth } = chosen;
@@ -126,7 +129,7 @@ export class TlsHandshake implements StreamOwner, Timed {
 
   /** The handshake is over. */
   onConnect(): void {
-    const { dataplane, accept } = this.#listener;
+    const { dataplane, tls } = this.#listener;
     const stream = this.#secure!;
     // The hello we read chose the certificate: a second one (after a retry request) must not name another host.
     const { serverName } = stream;
@@ -134,7 +137,11 @@ export class TlsHandshake implements StreamOwner, Timed {
     dataplane.stats.counters[stream.resumed ? 'tls_handshakes_total:resumed' : 'tls_handshakes_total:full']++;
     this.#leave();
     if (this.#clientAuth !== null) stream.identity = identify(this.#clientAuth, stream.clientCertificate());
-    stream.owner = accept(stream);
+    stream.terms = { serverName: this.#serverName, terms: this.#terms };
+    const connection = this.#listener.accept(stream);
+    stream.owner = connection;
+    // The table may have changed within the handshake.
+    if (tls.termsOf(this.#serverName) !== this.#terms) connection.drain();
   }
 
   /** Says why and closes. */

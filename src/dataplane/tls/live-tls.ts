@@ -20,10 +20,22 @@ export interface Chosen {
   readonly clientAuth: ClientAuthPatch | null;
 }
 
+/** Under which terms a connection was made: when they change, it is to make place for a new one. */
+export interface TlsTerms {
+  /** In its one spelling; '' for none. */
+  readonly serverName: string;
+  /** See {@link LiveTls.termsOf}. */
+  readonly terms: string;
+}
+
+interface LiveHost extends TlsHostPatch {
+  readonly terms: string;
+}
+
 export class LiveTls {
   readonly #config: TlsConfig;
   readonly #onUnusable: (certificate: CertificateId, reason: string) => void;
-  readonly #hosts = new Map<string, TlsHostPatch>();
+  readonly #hosts = new Map<string, LiveHost>();
   readonly #certificates = new Map<CertificateId, CertificatePatch>();
   /** By certificates and ticket key; least recently used first. */
   readonly #contexts = new Map<string, SecureContext | null>();
@@ -34,6 +46,7 @@ export class LiveTls {
   /** 48 bytes each, the one for new tickets first. */
   #ticketKeys: readonly Buffer[] = [];
   #staged: TlsPatch[] = [];
+  #termsChanged = false;
 
   /** `onUnusable` is told when OpenSSL refuses a certificate; its hosts get the default one. */
   constructor(config: TlsConfig, onUnusable: (certificate: CertificateId, reason: string) => void) {
@@ -46,10 +59,11 @@ export class LiveTls {
     this.#staged.push(patch);
   }
 
-  /** Makes all that was staged live. Running connections keep what they have. */
-  commit(): void {
+  /** Makes all that was staged live. True when the terms of some names may have changed: see {@link termsOf}. */
+  commit(): boolean {
     const staged = this.#staged;
     this.#staged = [];
+    this.#termsChanged = false;
     for (const { certificates, hosts } of staged) {
       for (const certificate of certificates) this.#certificates.set(certificate.id, certificate);
       for (const host of hosts) this.#setHost(host);
@@ -59,16 +73,32 @@ export class LiveTls {
       for (const id of removedCertificates) this.#certificates.delete(id);
     }
     if (staged.some(({ removedCertificates }) => removedCertificates.length > 0)) this.#dropContexts();
+    return this.#termsChanged;
+  }
+
+  /**
+   * What a connection for this name is bound to besides its certificate: which entry serves it, what it asks of
+   * clients, whether it is passed through. A certificate that is renewed changes nothing of that.
+   */
+  termsOf(name: string): string {
+    return this.#find(name)?.terms ?? '';
   }
 
   #setHost(host: TlsHostPatch): void {
-    this.#removeHost(host.host);
-    this.#hosts.set(host.host, host);
+    const terms = `${host.host} ${host.clientAuth?.id ?? ''}${host.passthrough === null ? '' : ' passed'}`;
+    if (this.#hosts.get(host.host)?.terms !== terms) this.#termsChanged = true;
+    this.#forgetHost(host.host);
+    this.#hosts.set(host.host, { ...host, terms });
     if (host.clientAuth !== null) this.#asking++;
     if (host.passthrough !== null) this.#passing++;
   }
 
   #removeHost(host: Hostname): void {
+    if (this.#hosts.has(host)) this.#termsChanged = true;
+    this.#forgetHost(host);
+  }
+
+  #forgetHost(host: Hostname): void {
     const before = this.#hosts.get(host);
     if (before?.clientAuth) this.#asking--;
     if (before?.passthrough) this.#passing--;
@@ -130,7 +160,7 @@ export class LiveTls {
     return context === null ? null : { context, clientAuth };
   }
 
-  #find(host: string): TlsHostPatch | undefined {
+  #find(host: string): LiveHost | undefined {
     if (host === '') return undefined;
     const exact = this.#hosts.get(host);
     if (exact !== undefined) return exact;

@@ -11,12 +11,15 @@
  */
 import type { SecureContext } from 'node:tls';
 import type { ClientIdentity, ShownCertificate } from '../tls/client-identity.ts';
+import type { TlsTerms } from '../tls/live-tls.ts';
 import type { OutgoingTls } from '../tls/outgoing.ts';
 
 export interface ByteStream {
   owner: StreamOwner;
   /** Who the client is, where a handshake asked. */
   identity?: ClientIdentity;
+  /** What a TLS connection from a client was made under. */
+  terms?: TlsTerms;
   /** IP literal of the peer without scope or brackets; '' when the stream is already gone. */
   readonly remoteAddress: string;
   readonly remotePort: number;
