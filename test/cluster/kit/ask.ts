@@ -32,12 +32,13 @@ export async function untilAnswered(
   host: string,
   wanted: number | string,
   path = '/',
+  ms = DEADLINE_MS,
 ): Promise<void> {
   await eventually(async () => {
     const answer = await ask(port, host, path);
     const got = typeof wanted === 'number' ? answer.status : answer.backend;
     if (got !== wanted) throw new Error(`${host}${path}: ${JSON.stringify(answer)} instead of ${wanted}`);
-  });
+  }, ms);
 }
 
 export interface Traffic {

@@ -5,6 +5,7 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
+import type { Agent } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { eventually, type Scope } from '../../kit/waiting.ts';
@@ -32,8 +33,8 @@ export interface ControlPlane {
   readonly kubectl: Kubectl;
   readonly apiServer: Component;
   readonly etcd: Component;
-  /** A request of the administrator's, like `GET`, `/readyz`. */
-  request(method: string, path: string, body?: unknown): Promise<ApiAnswer>;
+  /** A request of the administrator's, like `GET`, `/readyz`; on a connection of its own unless an agent is given. */
+  request(method: string, path: string, body?: unknown, agent?: Agent): Promise<ApiAnswer>;
   /** Starts the API server again after `apiServer.stop('SIGKILL')`, and waits until it is ready. */
   restartApiServer(): Promise<void>;
   /** The same, and no token of a ServiceAccount made before is valid any more. */
@@ -75,8 +76,8 @@ export async function startControlPlane(
   };
   const ca = join(folder, 'certificates/apiserver.crt');
   const kubeconfig = writeKubeconfig(folder, 'admin', { ca, token: ADMIN_TOKEN });
-  const request = (method: string, path: string, body?: unknown) =>
-    requestApi({ ca, token: ADMIN_TOKEN }, method, path, body);
+  const request = (method: string, path: string, body?: unknown, agent?: Agent) =>
+    requestApi({ ca, token: ADMIN_TOKEN }, method, path, body, agent);
   const etcd = component('etcd', etcdFlags(folder));
   const apiServer = component('kube-apiserver', [...apiFlags(folder), ...apiServerFlags]);
   const controllers = component('kube-controller-manager', controllerFlags(folder, kubeconfig));

@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { request } from 'node:https';
+import { type Agent, request } from 'node:https';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import type { KubeObject } from '../../kit/manifests.ts';
@@ -42,16 +42,17 @@ export interface ApiAnswer {
   readonly body: unknown;
 }
 
-/** Rejects when there is no answer. */
+/** On a connection of its own unless an agent is given. Rejects when there is no answer. */
 export async function requestApi(
   { ca, token }: Credentials,
   method: string,
   path: string,
   body?: unknown,
+  agent?: Agent,
 ): Promise<ApiAnswer> {
   const { promise, resolve, reject } = Promise.withResolvers<ApiAnswer>();
   const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
-  const options = { method, headers, ca: readFileSync(ca), agent: false, timeout: 10_000 };
+  const options = { method, headers, ca: readFileSync(ca), agent: agent ?? false, timeout: 10_000 };
   const sent = request(`${SERVER}${path}`, options, (response) => {
     const status = response.statusCode ?? 0;
     text(response).then((answer) => resolve({ status, body: asJson(answer) }), reject);
