@@ -49,7 +49,16 @@ export type ProblemReason =
   | 'UnsupportedProtocol'
   | 'Conflict' // another, older object owns this host and path
   | 'InvalidAnnotation'
+  | 'Forbidden' // the API server does not let us read what we need
   | 'NameNotResolved' // ExternalName without an address
+  | 'NoAddress' // no address is known at which Ingresses can be reached
+  | 'HostNotOwned' // the host belongs to another namespace
+  | 'UnsupportedParameters' // spec.parameters of an IngressClass
+  | 'NoPool' // no address pool that a Service may use
+  | 'PoolExhausted' // every address of the pools that a Service may use is taken
+  | 'PoolOverlap' // an address pool has addresses that belong to something else
+  | 'AddressUnavailable' // an address that was asked for is not to be had
+  | 'OtherNamespace' // a kind that is read from one namespace only, in another one
   | 'NameRefused'; // ExternalName that is not allowed, or resolves to a forbidden range
 
 /** `Ingress shop/web` — how an object is named in every message. */

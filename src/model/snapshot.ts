@@ -102,6 +102,8 @@ export interface Ingress {
   readonly tls: readonly IngressTls[];
   /** `status.loadBalancer.ingress`, as written last. */
   readonly loadBalancer: readonly LoadBalancerIngress[];
+  /** We have written the status, as `metadata.managedFields` says. */
+  readonly statusIsOurs: boolean;
 }
 
 /** Where a load balancer answers; of `ip` and `hostname` one is '' as a rule. */
@@ -148,6 +150,8 @@ export interface IngressClass {
   readonly meta: ObjectMeta;
   readonly controller: string;
   readonly isDefault: boolean;
+  /** `spec.parameters` as `Kind namespace/name`; null for none. */
+  readonly parameters: string | null;
 }
 
 export interface Service {

@@ -60,6 +60,7 @@ export function ingress(name: string, more: Partial<Omit<Ingress, 'kind'>> = {})
     rules: [],
     tls: [],
     loadBalancer: [],
+    statusIsOurs: false,
     ...more,
   };
 }
@@ -77,7 +78,14 @@ export function backend(text: string): IngressBackend {
 
 export function ingressClass(name: string, more: Partial<Omit<IngressClass, 'kind'>> = {}): IngressClass {
   const controller = OPTIONS.controller;
-  return { kind: 'IngressClass', meta: meta(name, { namespace: '' }), controller, isDefault: false, ...more };
+  return {
+    kind: 'IngressClass',
+    meta: meta(name, { namespace: '' }),
+    controller,
+    isDefault: false,
+    parameters: null,
+    ...more,
+  };
 }
 
 export function service(name: string, more: Partial<Omit<Service, 'kind'>> = {}): Service {

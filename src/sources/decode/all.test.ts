@@ -130,7 +130,36 @@ describe('what is accepted', () => {
         { hosts: [], secretName: null },
       ],
       loadBalancer: [],
+      statusIsOurs: false,
     });
+  });
+
+  test('an Ingress has a status of ours when its managed fields say so', () => {
+    const table: [managers: object[], expected: boolean][] = [
+      [[{ manager: 'tidegate', operation: 'Apply', subresource: 'status' }], true],
+      [[{ manager: 'tidegate', operation: 'Apply' }], false],
+      [[{ manager: 'nginx-ingress-controller', operation: 'Update', subresource: 'status' }], false],
+    ];
+    for (const [managedFields, expected] of table) {
+      const ingress = decodeOne('Ingress', {
+        metadata: { name: 'web', managedFields },
+        spec: { defaultBackend: { service: { name: 'web', port: { number: 80 } } } },
+      });
+      assert.equal(ingress.statusIsOurs, expected);
+    }
+  });
+
+  test('the parameters of an IngressClass are known by kind and name', () => {
+    const spec = { controller: 'tidegate.io/ingress-controller' };
+    const table: [parameters: object | null, expected: string | null][] = [
+      [null, null],
+      [{ kind: 'ConfigMap', name: 'x', scope: 'Namespace', namespace: 'ns' }, 'ConfigMap ns/x'],
+      [{ apiGroup: 'k8s.example.com', kind: 'Settings', name: 'x' }, 'Settings x'],
+    ];
+    for (const [parameters, expected] of table) {
+      const decoded = decodeOne('IngressClass', { metadata: { name: 'c' }, spec: { ...spec, parameters } });
+      assert.equal(decoded.parameters, expected);
+    }
   });
 
   test('an IngressClass is cluster-scoped, whatever namespace it names', () => {

@@ -8,11 +8,21 @@ const DEFAULT_CLASS_ANNOTATION = 'ingressclass.kubernetes.io/is-default-class';
 
 /** networking.k8s.io/v1 IngressClass. */
 export function decodeIngressClass(object: Field, position: FilePosition | null): IngressClass {
+  const spec = object.get('spec');
   const meta = decodeMeta(object, 'cluster', position);
   return {
     kind: 'IngressClass',
     meta,
-    controller: object.get('spec').get('controller').text(CONTROLLER_NAME),
+    controller: spec.get('controller').text(CONTROLLER_NAME),
     isDefault: meta.annotations.get(DEFAULT_CLASS_ANNOTATION) === 'true',
+    parameters: describeParameters(spec.get('parameters')),
   };
+}
+
+/** Nothing is read from it: it is enough to know what to name in a message. */
+function describeParameters(field: Field): string | null {
+  if (!field.present) return null;
+  const [kind, name] = [field.get('kind').text(), field.get('name').text()];
+  const namespace = field.get('namespace').textOr('');
+  return `${kind} ${namespace === '' ? name : `${namespace}/${name}`}`;
 }
