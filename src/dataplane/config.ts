@@ -79,6 +79,10 @@ export interface Limits {
   /** Request body bytes of one HTTP/2 stream, and of one connection, that a client may send ahead. */
   readonly http2StreamWindow: number;
   readonly http2ConnectionWindow: number;
+  /** HTTP/2 streams on one connection to an endpoint, also when the endpoint would take more. */
+  readonly upstreamStreams: number;
+  /** Response body bytes of one HTTP/2 stream that an endpoint may send ahead of its client. */
+  readonly upstreamStreamWindow: number;
   /** TLS handshakes at the same time. Over it slow ones are dropped, else new ones. */
   readonly tlsHandshakes: number;
 }
@@ -105,6 +109,11 @@ export interface Timeouts {
   readonly upstreamSendIdle: number;
   /** An idle pooled upstream connection. */
   readonly upstreamIdle: number;
+  /**
+   * A connection to an HTTP/2 endpoint with open streams on which nothing comes: it is asked by PING, and given up
+   * when there is no answer for as long again.
+   */
+  readonly upstreamPing: number;
   /** A tunnel without a byte in either direction. */
   readonly tunnelIdle: number;
   /** Waiting for an upstream connection when all are taken. Over it: 503. */
@@ -135,6 +144,8 @@ export const DEFAULT_LIMITS: Limits = {
   http2ConcurrentStreams: 128,
   http2StreamWindow: 262_144,
   http2ConnectionWindow: 1_048_576,
+  upstreamStreams: 128,
+  upstreamStreamWindow: 131_072,
   tlsHandshakes: 512,
 };
 
@@ -150,6 +161,7 @@ export const DEFAULT_TIMEOUTS: Timeouts = {
   response: 60_000,
   upstreamSendIdle: 30_000,
   upstreamIdle: 30_000,
+  upstreamPing: 10_000,
   tunnelIdle: 3_600_000,
   pending: 1000,
   drain: 25_000,

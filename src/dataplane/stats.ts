@@ -45,6 +45,7 @@ export const COUNTERS = [
   'limit_hits_total:keep_alive_timeout',
   'limit_hits_total:connect_timeout',
   'limit_hits_total:response_timeout',
+  'limit_hits_total:upstream_ping_timeout',
   'limit_hits_total:tunnel_timeout',
 ] as const;
 export type Counter = (typeof COUNTERS)[number];

@@ -377,6 +377,18 @@ const LIMIT_DOCS: { readonly [K in keyof Limits]: LimitDoc } = {
     max: 16 * MIB,
     doc: 'Request body that a client may send ahead on one HTTP/2 stream.',
   },
+  upstreamStreams: {
+    unit: 'count',
+    min: 1,
+    max: 10_000,
+    doc: 'Requests at a time on one HTTP/2 connection to an endpoint, also when the endpoint would take more.',
+  },
+  upstreamStreamWindow: {
+    unit: 'bytes',
+    min: 64 * KIB - 1,
+    max: 16 * MIB,
+    doc: 'Response body that an HTTP/2 endpoint may send ahead of the client that reads it.',
+  },
   http2ConnectionWindow: {
     unit: 'bytes',
     min: 64 * KIB - 1,
@@ -403,6 +415,8 @@ const TIMEOUT_DOCS: { readonly [K in keyof Timeouts]: string } = {
   response: 'No byte of a response from the endpoint. Over it: 504.',
   upstreamSendIdle: 'The endpoint takes no byte of the request.',
   upstreamIdle: 'An idle connection kept to an endpoint.',
+  upstreamPing:
+    'Silence of an HTTP/2 endpoint that owes answers before it is asked by PING; after as long again it is given up.',
   tunnelIdle: 'A tunnel (WebSocket and other upgrades) without a byte in either direction.',
   pending: 'Waiting for a connection to an endpoint when all are taken. Over it: 503.',
   drain: 'From the closing of the listeners until what still runs is cut.',

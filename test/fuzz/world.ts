@@ -23,6 +23,7 @@ import { ResponseBlocks } from '../../src/dataplane/http2/response-blocks.ts';
 import type { LiveTable } from '../../src/dataplane/route/table.ts';
 import { Stats } from '../../src/dataplane/stats.ts';
 import { type Timed, TimerWheel } from '../../src/dataplane/timers.ts';
+import { connectUpstream } from '../../src/dataplane/upstream/connect.ts';
 import type { Endpoint } from '../../src/dataplane/upstream/endpoint.ts';
 import { Upstreams } from '../../src/dataplane/upstream/upstreams.ts';
 import type { Hostname, UpstreamKey } from '../../src/model/keys.ts';
@@ -103,6 +104,7 @@ export class World {
     this.dataplane = {
       config,
       transport: this.transport,
+      connect: connectUpstream,
       wheel: this.#wheel,
       table: oneRoute(this.upstreams, stats, { ...policyOf(config), ...options.policy }),
       stats,
@@ -111,7 +113,13 @@ export class World {
       refused: stats.series('', '', '', ''),
       serverLine: '',
       hstsLine: '',
-      tlsHosts: { hasHost: () => false, asks: false, clientAuthOf: () => null, passes: false, isPassedThrough: () => false },
+      tlsHosts: {
+        hasHost: () => false,
+        asks: false,
+        clientAuthOf: () => null,
+        passes: false,
+        isPassedThrough: () => false,
+      },
       active: 0,
       retrying: 0,
       tunnels: 0,
@@ -194,7 +202,7 @@ export class World {
     assert.ok(this.pending >= 0 && this.pending <= active, `${this.pending} of ${active} wait`);
     for (const one of this.#endpoints) {
       assert.ok(one.inFlight >= 0, `${one.key}: ${one.inFlight} in flight`);
-      assert.ok(one.idle.length <= one.open, `${one.key}: ${one.idle.length} idle of ${one.open}`);
+      assert.ok(one.ready.length <= one.open, `${one.key}: ${one.ready.length} idle of ${one.open}`);
     }
     for (const stream of this.transport.streams) {
       assert.ok(
@@ -214,7 +222,7 @@ export class World {
     );
     for (const one of this.#endpoints) {
       assert.deepEqual(
-        [one.inFlight, one.open, one.idle.length],
+        [one.inFlight, one.open, one.ready.length],
         [0, 0, 0],
         `${one.key}: in flight, open, idle`,
       );

@@ -64,6 +64,15 @@ function endpointSlice(name: string, index: number, port: number, address: strin
   };
 }
 
+/** The same objects, whose Services say what they speak (`appProtocol`). */
+export function speaking(appProtocol: string, objects: readonly KubeObject[]): KubeObject[] {
+  return objects.map((object) => {
+    if (object['kind'] !== 'Service') return object;
+    const spec = object['spec'] as { readonly ports: readonly object[] };
+    return { ...object, spec: { ...spec, ports: spec.ports.map((port) => ({ ...port, appProtocol })) } };
+  });
+}
+
 /** The objects that send everything for `host` to one port of 127.0.0.1. */
 export function routeAll(host: string, port: number): KubeObject[] {
   const name = host === '' ? 'any' : host.replaceAll('.', '-').replaceAll('*', 'star');

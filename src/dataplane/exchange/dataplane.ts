@@ -7,12 +7,23 @@ import type { LiveTable } from '../route/table.ts';
 import type { Series, Stats } from '../stats.ts';
 import type { TimerWheel } from '../timers.ts';
 import type { Transport } from '../transport/stream.ts';
+import type { Endpoint } from '../upstream/endpoint.ts';
+import type { Exchange } from './exchange.ts';
 import type { LiveRoute } from './live-route.ts';
 import type { TrustedProxies } from './peer.ts';
+import type { UpstreamConnection, UpstreamSide } from './sides.ts';
+
+/** Opens a connection to an endpoint for an exchange, which gets `onConnected` or `onUpstreamFailed`. */
+export type Connector = (
+  dataplane: Dataplane,
+  endpoint: Endpoint<UpstreamConnection>,
+  exchange: Exchange,
+) => UpstreamSide;
 
 export interface Dataplane {
   readonly config: DataplaneConfig;
   readonly transport: Transport;
+  readonly connect: Connector;
   readonly wheel: TimerWheel;
   readonly table: LiveTable<LiveRoute>;
   readonly stats: Stats;

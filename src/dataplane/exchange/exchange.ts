@@ -18,14 +18,7 @@ import type { LiveRoute } from './live-route.ts';
 import { acceptIn, type OwnAnswer, ownAnswer, redirectAnswer } from './own-answer.ts';
 import { believedOrigin, type Peer } from './peer.ts';
 import { NO_ROUTE } from './refusal.ts';
-import type { Downstream, UpstreamFailure, UpstreamSide } from './sides.ts';
-
-/** Opens a connection to an endpoint for an exchange, which gets `onConnected` or `onUpstreamFailed`. */
-export type Connector = (
-  dataplane: Dataplane,
-  endpoint: Endpoint<UpstreamSide>,
-  exchange: Exchange,
-) => UpstreamSide;
+import type { Downstream, UpstreamConnection, UpstreamFailure, UpstreamSide } from './sides.ts';
 
 /** Where an exchange stands. */
 const ROUTING = 0;
@@ -44,12 +37,22 @@ const RETRIES_ALWAYS = 100;
 /** Attempts after which even stale pooled connections are no excuse. */
 const STALE_TRIES = 8;
 
-const NONE_TRIED: readonly Endpoint<UpstreamSide>[] = [];
+const NEVER_RETRIED: ReadonlySet<UpstreamFailure> = new Set([
+  'bad-response',
+  'truncated',
+  'upgrade-unsupported',
+] as const);
+const NOTHING_SENT: ReadonlySet<UpstreamFailure> = new Set([
+  'connect-failed',
+  'connect-timeout',
+  'not-http2',
+] as const);
+
+const NONE_TRIED: readonly Endpoint<UpstreamConnection>[] = [];
 
 export class Exchange implements Waiter, Timed {
   readonly dataplane: Dataplane;
   readonly down: Downstream;
-  readonly connect: Connector;
   readonly startedAt: number;
   id = '';
   client = '';
@@ -88,10 +91,10 @@ export class Exchange implements Waiter, Timed {
 
   upstreamSide: UpstreamSide | null = null;
   /** The endpoint that counts this request as in flight. */
-  endpoint: Endpoint<UpstreamSide> | null = null;
+  endpoint: Endpoint<UpstreamConnection> | null = null;
   /** The last one tried, for the log. */
-  lastEndpoint: Endpoint<UpstreamSide> | null = null;
-  tried: readonly Endpoint<UpstreamSide>[] = NONE_TRIED;
+  lastEndpoint: Endpoint<UpstreamConnection> | null = null;
+  tried: readonly Endpoint<UpstreamConnection>[] = NONE_TRIED;
   attempts = 0;
   retrying = false;
   hash = 0;
@@ -111,10 +114,9 @@ export class Exchange implements Waiter, Timed {
   wheelPrevious: Timed | null = null;
   wheelNext: Timed | null = null;
 
-  constructor(dataplane: Dataplane, down: Downstream, connect: Connector) {
+  constructor(dataplane: Dataplane, down: Downstream) {
     this.dataplane = dataplane;
     this.down = down;
-    this.connect = connect;
     this.startedAt = performance.now();
     dataplane.active++;
   }
@@ -312,7 +314,7 @@ export class Exchange implements Waiter, Timed {
     this.#leaveEndpoint();
     if (!clean) {
       this.reason = 'tunnel-broken';
-      this.down.cut();
+      this.down.cut(0);
     }
     this.#over();
   }
@@ -327,17 +329,20 @@ export class Exchange implements Waiter, Timed {
     this.#resumeBody();
   }
 
-  /** The attempt failed; the upstream's side has already let go of this exchange. */
-  onUpstreamFailed(failure: UpstreamFailure): void {
+  /**
+   * The attempt failed; the upstream's side has already let go of this exchange. `code` is what the backend reset the
+   * stream with, else 0; `blame`: the failure counts against the endpoint.
+   */
+  onUpstreamFailed(failure: UpstreamFailure, code = 0, blame = true): void {
     const endpoint = this.endpoint!;
     this.upstreamSide = null;
     this.#leaveEndpoint();
-    if (!(failure === 'closed' && this.reused) && endpoint.failed()) {
+    if (blame && !(failure === 'closed' && this.reused) && endpoint.failed()) {
       this.dataplane.stats.counters.upstream_ejections_total++;
     }
     if (this.state === RESPONDING) {
       this.reason = failure;
-      this.down.cut();
+      this.down.cut(code);
       return this.#over();
     }
     if (this.#mayRetry(failure)) {
@@ -369,9 +374,7 @@ export class Exchange implements Waiter, Timed {
       return this.#attempt(this.route!.upstream!);
     }
     // Somebody else may have been quicker.
-    const full =
-      endpoint.idle.length === 0 && endpoint.open >= this.dataplane.config.limits.endpointConnections;
-    if (full) return endpoint.waitOn(this);
+    if (!endpoint.hasRoom(this.dataplane.config.limits.endpointConnections)) return endpoint.waitOn(this);
     this.#stopWaiting();
     this.#use(endpoint);
   }
@@ -421,12 +424,12 @@ export class Exchange implements Waiter, Timed {
     // After a stale pooled connection the same endpoint is as good as any when it is the only one.
     const endpoint = (
       first ? upstream.pick(this.hash) : (upstream.pickOther(this.tried) ?? upstream.pick(this.hash))
-    ) as Endpoint<UpstreamSide> | null;
+    ) as Endpoint<UpstreamConnection> | null;
     if (endpoint === null) return this.answer(503, 'no-endpoints');
     this.attempts++;
     const { limits } = this.dataplane.config;
-    if (endpoint.idle.length > 0 || endpoint.open < limits.endpointConnections) return this.#take(endpoint);
-    const free = upstream.pickFree(limits.endpointConnections) as Endpoint<UpstreamSide> | null;
+    if (endpoint.hasRoom(limits.endpointConnections)) return this.#take(endpoint);
+    const free = upstream.pickFree(limits.endpointConnections) as Endpoint<UpstreamConnection> | null;
     if (free !== null) return this.#take(free);
     if (upstream.pending >= limits.pendingRequests) {
       this.dataplane.stats.counters['limit_hits_total:pending_requests']++;
@@ -440,24 +443,25 @@ export class Exchange implements Waiter, Timed {
     this.dataplane.wheel.set(this, this.dataplane.config.timeouts.pending);
   }
 
-  #take(endpoint: Endpoint<UpstreamSide>): void {
+  #take(endpoint: Endpoint<UpstreamConnection>): void {
     this.endpoint = endpoint;
     endpoint.inFlight++;
     this.#use(endpoint);
   }
 
-  /** Takes an idle connection of the endpoint or opens one. */
-  #use(endpoint: Endpoint<UpstreamSide>): void {
-    const idle = endpoint.idle.pop();
-    if (idle !== undefined) {
-      this.upstreamSide = idle;
-      this.#send(true);
-      return;
+  /** Takes a ready connection of the endpoint or opens one. */
+  #use(endpoint: Endpoint<UpstreamConnection>): void {
+    const { ready } = endpoint;
+    if (ready.length > 0) {
+      const connection = ready[ready.length - 1]!;
+      this.upstreamSide = connection.take(this);
+      if (connection.connected) return this.#send(true);
     }
     this.state = CONNECTING;
     this.reused = false;
+    if (this.upstreamSide !== null) return;
     this.dataplane.stats.counters.upstream_connections_total++;
-    this.upstreamSide = this.connect(this.dataplane, endpoint, this);
+    this.upstreamSide = this.dataplane.connect(this.dataplane, endpoint, this);
   }
 
   #send(reused: boolean): void {
@@ -474,7 +478,8 @@ export class Exchange implements Waiter, Timed {
 
   #sendHeld(side: UpstreamSide, held: Buffer[]): void {
     for (let i = 0; i < held.length; i++) side.sendBody(held[i]!, 0, held[i]!.length);
-    if (!this.idempotent) this.held = null;
+    // Over HTTP/2 the backend may say that it did nothing with the request.
+    if (!this.idempotent && this.endpoint?.protocol === 'http1') this.held = null;
     if (this.requestEnded) side.sendEnd(this.requestTrailers);
     else if (!this.upBlocked) this.#resumeBody();
   }
@@ -482,16 +487,19 @@ export class Exchange implements Waiter, Timed {
   /** Whether another attempt cannot do harm and has a chance. */
   #mayRetry(failure: UpstreamFailure): boolean {
     const policy = this.route!.policy;
-    if (failure === 'bad-response' || failure === 'truncated' || this.informational > 0) return false;
-    const nothingSent = failure === 'connect-failed' || failure === 'connect-timeout';
-    if (!nothingSent && !(this.idempotent && (!this.bodyStreamed || this.held !== null))) return false;
+    if (NEVER_RETRIED.has(failure) || this.informational > 0) return false;
+    const undone = failure === 'refused' || failure === 'going-away';
+    if (!NOTHING_SENT.has(failure)) {
+      if (!this.idempotent && !undone) return false;
+      if (this.bodyStreamed && this.held === null) return false;
+    }
     const { dataplane } = this;
     if (dataplane.retrying > RETRIES_ALWAYS + dataplane.active / 5) return false;
     // A pooled connection that the backend closed meanwhile says nothing about the backend: it costs no try.
-    const stale = failure === 'closed' && this.reused;
+    const stale = (failure === 'closed' && this.reused) || failure === 'going-away';
     if (this.attempts > policy.retries && !(stale && this.attempts <= STALE_TRIES)) return false;
     const upstream = this.route!.upstream!;
-    return stale || upstream.pickOther([...this.tried, this.lastEndpoint!]) !== null;
+    return stale || undone || upstream.pickOther([...this.tried, this.lastEndpoint!]) !== null;
   }
 
   /** The client gets an error while its request is still on the way; the upstream attempt is dropped. */
@@ -501,7 +509,7 @@ export class Exchange implements Waiter, Timed {
     this.#leaveUpstream();
     if (!responding) return this.answer(status, reason);
     this.reason = reason;
-    this.down.cut();
+    this.down.cut(0);
     this.#over();
   }
 

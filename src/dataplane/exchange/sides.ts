@@ -4,7 +4,7 @@
  */
 
 import type { ResponseHead } from '../message/response-head.ts';
-import type { Endpoint, PooledConnection } from '../upstream/endpoint.ts';
+import type { PooledConnection } from '../upstream/endpoint.ts';
 import type { Exchange } from './exchange.ts';
 import type { OwnAnswer } from './own-answer.ts';
 
@@ -16,8 +16,11 @@ export interface Downstream {
   /** The response is complete. `trailers` are whole lines, '' for none. */
   sendEnd(trailers: string): void;
   sendOwn(answer: OwnAnswer, headOnly: boolean): void;
-  /** The response cannot be completed: the client must see that it is cut. */
-  cut(): void;
+  /**
+   * The response cannot be completed: the client must see that it is cut. `code` is what the backend reset its own
+   * stream with (RFC 9113 7), else 0.
+   */
+  cut(code: number): void;
   /** 101 was received: bytes flow both ways from now on. */
   startTunnel(head: ResponseHead): void;
   sendTunnel(bytes: Buffer, start: number, end: number): void;
@@ -29,9 +32,16 @@ export interface Downstream {
   exchangeDone(): void;
 }
 
-export interface UpstreamSide extends PooledConnection {
-  readonly endpoint: Endpoint<UpstreamSide>;
-  /** Begins to serve `exchange`: sends the head and, when `ended`, nothing more. */
+/** A connection to an endpoint, as its pool holds it. */
+export interface UpstreamConnection extends PooledConnection {
+  /** False: the exchange has to wait for `onConnected`. */
+  readonly connected: boolean;
+  /** Takes an exchange; only while it is among the endpoint's ready ones. */
+  take(exchange: Exchange): UpstreamSide;
+}
+
+export interface UpstreamSide {
+  /** Begins to serve `exchange`: sends the head and, when `ended`, nothing more. May fail at once. */
   sendHead(exchange: Exchange, text: string, ended: boolean): void;
   sendBody(bytes: Buffer, start: number, end: number): void;
   sendEnd(trailers: string): void;
@@ -39,7 +49,7 @@ export interface UpstreamSide extends PooledConnection {
   endTunnel(): void;
   pause(): void;
   resume(): void;
-  /** The exchange wants nothing more of it: the connection is closed. */
+  /** The exchange wants nothing more of it. */
   abandon(): void;
 }
 
@@ -52,6 +62,16 @@ export type UpstreamFailure =
   | 'connect-timeout'
   /** Closed or reset before the first byte of a response. */
   | 'closed'
+  /** The stream was reset before the first byte of a response. */
+  | 'reset'
+  /** The backend says that it did nothing with the request (RFC 9113 8.7): by REFUSED_STREAM, … */
+  | 'refused'
+  /** … or because the connection goes away. */
+  | 'going-away'
+  /** Whatever listens there does not speak HTTP/2: nothing was sent. */
+  | 'not-http2'
+  /** The backend does not take upgrades over HTTP/2 (RFC 8441): nothing was sent. */
+  | 'upgrade-unsupported'
   | 'response-timeout'
   | 'send-timeout'
   /** Not a response that may be passed on. */

@@ -1,7 +1,7 @@
 /** One HTTP/1.1 connection to an endpoint: sends one request at a time, reads its response. Hot path. */
 import type { Dataplane } from '../exchange/dataplane.ts';
 import type { Exchange } from '../exchange/exchange.ts';
-import type { UpstreamFailure, UpstreamSide } from '../exchange/sides.ts';
+import type { UpstreamConnection, UpstreamFailure, UpstreamSide } from '../exchange/sides.ts';
 import { ResponseHead } from '../message/response-head.ts';
 import type { Timed } from '../timers.ts';
 import type { ByteStream, StreamOwner } from '../transport/stream.ts';
@@ -28,8 +28,9 @@ const BULK_BYTES = 16_384;
 /** Filled by each response in turn: valid until the next head is parsed. */
 const responseHead = new ResponseHead();
 
-export class Http1ClientConnection implements UpstreamSide, StreamOwner, BodySink, Timed {
-  readonly endpoint: Endpoint<UpstreamSide>;
+export class Http1ClientConnection implements UpstreamConnection, UpstreamSide, StreamOwner, BodySink, Timed {
+  readonly endpoint: Endpoint<UpstreamConnection>;
+  readonly connected = true;
   readonly dataplane: Dataplane;
   stream: ByteStream;
   exchange: Exchange | null;
@@ -56,13 +57,24 @@ export class Http1ClientConnection implements UpstreamSide, StreamOwner, BodySin
   wheelPrevious: Timed | null = null;
   wheelNext: Timed | null = null;
 
-  constructor(dataplane: Dataplane, endpoint: Endpoint<UpstreamSide>, exchange: Exchange) {
+  constructor(dataplane: Dataplane, endpoint: Endpoint<UpstreamConnection>, exchange: Exchange) {
     this.dataplane = dataplane;
     this.endpoint = endpoint;
     this.exchange = exchange;
     endpoint.open++;
     dataplane.wheel.set(this, exchange.route!.policy.connectTimeoutMs);
     this.stream = dataplane.transport.connect(endpoint, this);
+  }
+
+  // ── from the pool ───────────────────────────────────────────────────────────────────────────────────────
+
+  get busy(): boolean {
+    return this.state !== IDLE;
+  }
+
+  take(): UpstreamSide {
+    this.#leaveReady();
+    return this;
   }
 
   // ── from the exchange ───────────────────────────────────────────────────────────────────────────────────
@@ -357,13 +369,13 @@ export class Http1ClientConnection implements UpstreamSide, StreamOwner, BodySin
     // A backend that answered before it took the whole request would owe us its attention.
     if (stream.blocked || stream.unsent > 0) return false;
     if (endpoint.draining || this.upstreamEnded || this.requests >= MOST_REQUESTS) return false;
-    if (endpoint.idle.length >= dataplane.config.limits.endpointIdleConnections) return false;
+    if (endpoint.ready.length >= dataplane.config.limits.endpointIdleConnections) return false;
     this.state = IDLE;
     if (this.paused) {
       this.paused = false;
       this.stream.resume();
     }
-    endpoint.idle.push(this);
+    endpoint.ready.push(this);
     dataplane.wheel.set(this, dataplane.config.timeouts.upstreamIdle);
     return true;
   }
@@ -377,15 +389,19 @@ export class Http1ClientConnection implements UpstreamSide, StreamOwner, BodySin
 
   #close(): void {
     if (this.state === CLOSED) return;
-    if (this.state === IDLE) this.#leaveIdle();
+    if (this.state === IDLE) this.#leaveReady();
     this.#left();
     this.stream.destroy();
   }
 
-  #leaveIdle(): void {
-    const { idle } = this.endpoint;
-    const i = idle.lastIndexOf(this);
-    if (i >= 0) idle.splice(i, 1);
+  #leaveReady(): void {
+    const { ready } = this.endpoint;
+    if (ready.at(-1) === this) {
+      ready.pop();
+      return;
+    }
+    const i = ready.lastIndexOf(this);
+    if (i >= 0) ready.splice(i, 1);
   }
 
   /** Counts the connection as gone, once. */
@@ -415,7 +431,7 @@ const BYTES_AFTER = '\0';
 
 export function connectHttp1(
   dataplane: Dataplane,
-  endpoint: Endpoint<UpstreamSide>,
+  endpoint: Endpoint<UpstreamConnection>,
   exchange: Exchange,
 ): UpstreamSide {
   return new Http1ClientConnection(dataplane, endpoint, exchange);

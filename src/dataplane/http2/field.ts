@@ -17,6 +17,8 @@ export const PATH = 5;
 export const PROTOCOL = 6;
 /** A regular field the request's head looks at. */
 export const SPECIAL = 7;
+/** Of a response: in a request it is malformed. */
+export const STATUS = 8;
 
 export interface Field {
   readonly name: string;
@@ -92,9 +94,21 @@ function pseudoKind(name: string, value: string): number {
       return isPath(value) ? PATH : MALFORMED;
     case ':protocol':
       return isMethod(value) ? PROTOCOL : MALFORMED;
+    case ':status':
+      return isStatus(value) ? STATUS : MALFORMED;
     default:
       return MALFORMED;
   }
+}
+
+/** Three digits, of which the first says what kind it is. */
+function isStatus(value: string): boolean {
+  if (value.length !== 3 || value < '100') return false;
+  for (let i = 0; i < 3; i++) {
+    const c = value.charCodeAt(i);
+    if (c < 48 || c > 57) return false;
+  }
+  return true;
 }
 
 function isMethod(value: string): boolean {

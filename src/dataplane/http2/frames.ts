@@ -43,6 +43,9 @@ export const MAX_PAYLOAD = 16_384;
 export const MAX_WINDOW = 0x7fff_ffff;
 export const DEFAULT_WINDOW = 65_535;
 
+/** "No limit" for a number of streams. */
+export const MOST_STREAMS = 0x7fff_ffff;
+
 /** What a client sends first (RFC 9113 3.4). */
 export const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'latin1');
 

@@ -27,7 +27,8 @@ export function encodeField(name: string, value: string): string {
 /** A size update to 0: what an encoder without dynamic table owes a decoder that asks for less (RFC 9113 4.3.1). */
 export const NO_TABLE = '\x20';
 
-function encodeString(text: string): string {
+/** A string without Huffman code. */
+export function encodeString(text: string): string {
   return encodeInteger(0, 127, text.length) + text;
 }
 

@@ -5,7 +5,6 @@
 import { parseContentLength } from '../http1/parse-fields.ts';
 import { isAuthority } from '../message/authority.ts';
 import { CONTENT_LENGTH, COOKIE, FORBIDDEN_IN_TRAILERS, HOST, TE } from '../message/field-names.ts';
-import { FIELD_CAPACITY } from '../message/fields.ts';
 import { RequestHead } from '../message/request-head.ts';
 import {
   AUTHORITY,
@@ -17,6 +16,7 @@ import {
   PROTOCOL,
   REGULAR,
   SCHEME,
+  STATUS,
 } from './field.ts';
 import type { FieldSink } from './hpack-decode.ts';
 
@@ -106,7 +106,7 @@ export class RequestFields implements FieldSink {
       return !this.overflowed;
     }
     const { kind } = field;
-    if (kind === MALFORMED) this.#malformed = true;
+    if (kind === MALFORMED || kind === STATUS) this.#malformed = true;
     else if (kind > MALFORMED && kind <= PROTOCOL) this.#pseudo(field);
     else {
       this.#regularSeen = true;
@@ -177,22 +177,8 @@ export class RequestFields implements FieldSink {
 
   /** Adds a line to the head. */
   append(field: Field): void {
-    const { fields } = this.head;
-    const i = fields.count;
-    if (i >= FIELD_CAPACITY) {
-      this.#tooLarge = true;
-      return;
-    }
-    const start = fields.text.length;
-    const nameEnd = start + field.name.length;
-    fields.ids[i] = field.id;
-    fields.nameStart[i] = start;
-    fields.nameEnd[i] = nameEnd;
-    fields.valueStart[i] = nameEnd + 2;
-    fields.valueEnd[i] = nameEnd + 2 + field.value.length;
-    fields.text += field.line;
-    fields.count = i + 1;
-    fields.end = fields.text.length;
+    const { name, value, line, id } = field;
+    if (!this.head.fields.append(id, name.length, value.length, line)) this.#tooLarge = true;
   }
 
   /** After a request's block: FINE, MALFORMED_REQUEST, or the status to refuse it with. `ended`: there is no body. */

@@ -24,14 +24,18 @@ export interface Sender {
   readonly queuedBytes: number;
   /** Sends at most one frame of what waits; false when its own window lets nothing out. */
   sendQueued(): boolean;
+}
+
+/** A stream that may have to wait for all the others. */
+export interface Chokable {
   /** {@link SendFlow.choked} changed. */
   onChoke(): void;
 }
 
 export class SendFlow {
   readonly #stream: ByteStream;
-  readonly #senders: ReadonlyMap<number, Sender>;
-  /** Bytes the client takes on the whole connection. */
+  readonly #senders: ReadonlyMap<number, Chokable>;
+  /** Bytes the peer takes on the whole connection. */
   window = DEFAULT_WINDOW;
   /** Nobody is to give us more for now: the transport is full, or too much waits for windows. */
   choked = false;
@@ -40,7 +44,7 @@ export class SendFlow {
   #queued = 0;
 
   /** `senders` are all streams of the connection, to be told when it chokes. */
-  constructor(stream: ByteStream, senders: ReadonlyMap<number, Sender>) {
+  constructor(stream: ByteStream, senders: ReadonlyMap<number, Chokable>) {
     this.#stream = stream;
     this.#senders = senders;
   }

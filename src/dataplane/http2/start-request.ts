@@ -2,7 +2,6 @@
 import { randomBytes } from 'node:crypto';
 import { Exchange } from '../exchange/exchange.ts';
 import { offeredUpgrade } from '../exchange/forward-request.ts';
-import { connectHttp1 } from '../http1/client.ts';
 import { requestId } from '../request-id.ts';
 import { resolveRoute } from '../route/resolve.ts';
 import type { Http2ServerConnection } from './connection.ts';
@@ -24,7 +23,7 @@ export function startRequest(
   const { head } = connection.fields;
   const wantsTunnel = head.upgrade !== '';
   const stream = new Http2Stream(connection, id, ended, head.contentLength, wantsTunnel);
-  const exchange = new Exchange(dataplane, stream, connectHttp1);
+  const exchange = new Exchange(dataplane, stream);
   connection.addStream(stream);
   stream.open(exchange);
   if (verdict !== FINE) return refuse(connection, exchange, verdict);

@@ -266,10 +266,10 @@ export class Http2Stream implements Downstream, Sender, Timed {
     this.sendBody(Buffer.from(answer.body, 'latin1'), 0, answer.body.length);
   }
 
-  cut(): void {
+  cut(code: number): void {
     // It ends the exchange itself.
     this.exchange = null;
-    if (!this.closed) this.connection.resetStream(this, INTERNAL_ERROR);
+    if (!this.closed) this.connection.resetStream(this, PASSED_ON.has(code) ? code : INTERNAL_ERROR);
   }
 
   startTunnel(head: ResponseHead): void {
@@ -389,5 +389,8 @@ export class Http2Stream implements Downstream, Sender, Timed {
     if (this.#readsBody()) this.#bodyTimedOut();
   }
 }
+
+/** What a backend's reset means for the client too: gRPC makes a status of it. */
+const PASSED_ON: ReadonlySet<number> = new Set([CANCEL, ENHANCE_YOUR_CALM]);
 
 const EMPTY = Buffer.alloc(0);

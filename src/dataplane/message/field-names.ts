@@ -214,6 +214,21 @@ export const FORBIDDEN_IN_TRAILERS = setOf(
   ...TOLD_BY_US,
 );
 
+/**
+ * The same of a response, which no backend reads: names with `_` (gRPC metadata may have them) and those we tell
+ * backends mean nothing there.
+ */
+export const FORBIDDEN_IN_RESPONSE_TRAILERS = setOf(
+  ...HOP_BY_HOP,
+  HTTP2_SETTINGS,
+  CONTENT_LENGTH,
+  SET_COOKIE,
+  CONTENT_TYPE,
+  CONTENT_ENCODING,
+  CONTENT_RANGE,
+  CACHE_CONTROL,
+);
+
 /** Names that a `Connection` field may list without effect (Traefik CVE-2024-45410). */
 export const PROTECTED_FROM_CONNECTION = setOf(
   HOST,

@@ -83,6 +83,26 @@ export class FieldBlock {
     return out;
   }
 
+  /**
+   * Adds a line that is known to be well-formed: `name: value` and CRLF, `id` the number of its name. False when
+   * there is no room.
+   */
+  append(id: number, nameLength: number, valueLength: number, line: string): boolean {
+    const i = this.count;
+    if (i >= CAPACITY) return false;
+    const start = this.text.length;
+    const valueStart = start + nameLength + 2;
+    this.ids[i] = id;
+    this.nameStart[i] = start;
+    this.nameEnd[i] = start + nameLength;
+    this.valueStart[i] = valueStart;
+    this.valueEnd[i] = valueStart + valueLength;
+    this.text += line;
+    this.count = i + 1;
+    this.end = this.text.length;
+    return true;
+  }
+
   #named(i: number, names: readonly string[]): boolean {
     return names.includes(this.name(i).toLowerCase());
   }

@@ -8,7 +8,9 @@ import type { OutgoingTls } from '../tls/outgoing.ts';
 
 /** A connection that a pool can hold. */
 export interface PooledConnection {
-  /** Takes it out of service: now when idle, else when its exchange is done. */
+  /** It carries a request. */
+  readonly busy: boolean;
+  /** Takes it out of service: now when idle, else when its exchanges are done. */
   retire(): void;
 }
 
@@ -33,8 +35,13 @@ export class Endpoint<C extends PooledConnection = PooledConnection> implements 
   readonly protocol: UpstreamProtocol;
   /** null: in clear. */
   readonly tls: OutgoingTls | null;
-  /** Most recently used last: warm connections are reused, surplus ones grow old and close. */
-  readonly idle: C[] = [];
+  /**
+   * Connections that can take a request at once: idle ones of HTTP/1, those of HTTP/2 with room for a stream. Most
+   * recently used last: warm connections are reused, surplus ones grow old and close. They put themselves in and out.
+   */
+  readonly ready: C[] = [];
+  /** Streams that one HTTP/2 connection takes: what the last one was told, before that what RFC 9113 6.5.2 expects. */
+  streamLimit = 100;
   /** Connections open or being opened, idle ones included. */
   open = 0;
   inFlight = 0;
@@ -103,6 +110,11 @@ export class Endpoint<C extends PooledConnection = PooledConnection> implements 
     this.#latencyAt = now;
   }
 
+  /** Whether a request can go there at once, when `connections` may be open. */
+  hasRoom(connections: number): boolean {
+    return this.ready.length > 0 || this.open < connections;
+  }
+
   wait(waiter: Waiter): void {
     this.#waiters.push(waiter);
   }
@@ -117,16 +129,18 @@ export class Endpoint<C extends PooledConnection = PooledConnection> implements 
     if (i >= 0) this.#waiters.splice(i, 1);
   }
 
-  /** A connection became free or was closed: the longest waiting gets its turn. */
-  wake(): void {
-    this.#waiters.shift()?.onTurn();
+  /** A connection became free or was closed: the longest waiting gets its turn. False when nobody waits. */
+  wake(): boolean {
+    const waiter = this.#waiters.shift();
+    waiter?.onTurn();
+    return waiter !== undefined;
   }
 
-  /** Closes idle connections, lets the others end with their exchange, and sends who waits for one elsewhere. */
+  /** Closes idle connections, lets the others end with their exchanges, and sends who waits for one elsewhere. */
   drain(): void {
     this.draining = true;
     this.#wheel.remove(this);
-    while (this.idle.length > 0) this.idle.pop()!.retire();
+    while (this.ready.length > 0) this.ready.pop()!.retire();
     for (const waiter of this.#waiters.splice(0)) waiter.onTurn();
   }
 }

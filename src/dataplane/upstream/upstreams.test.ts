@@ -132,7 +132,7 @@ test('when the chosen endpoint is full, one with room is found', () => {
   const [one, two] = [endpointOf(live, '10.0.0.1:80'), endpointOf(live, '10.0.0.2:80')];
   one.open = two.open = 5;
   assert.equal(live.pickFree(5), null);
-  two.idle.push({ retire() {} });
+  two.ready.push({ busy: false, retire() {} });
   assert.equal(live.pickFree(5), two);
   one.open = 4;
   assert.equal(live.pickFree(5), one);
@@ -143,7 +143,8 @@ test('connections outlive a swap, also of upstreams, as long as somebody names t
   upstreams.set(upstream('old', ABC));
   const one = endpointOf(upstreams.get('old' as UpstreamKey)!, '10.0.0.1:80');
   let retired = 0;
-  one.idle.push({ retire: () => retired++ }, { retire: () => retired++ });
+  const idle = { busy: false, retire: () => retired++ };
+  one.ready.push(idle, idle);
 
   upstreams.set(upstream('old', []));
   upstreams.set(upstream('new', ['10.0.0.1']));
@@ -151,12 +152,12 @@ test('connections outlive a swap, also of upstreams, as long as somebody names t
   upstreams.sweep();
   const live = upstreams.get('new' as UpstreamKey)!;
   assert.equal(live.pick(0), one);
-  assert.deepEqual([retired, one.draining, one.idle.length], [0, false, 2]);
+  assert.deepEqual([retired, one.draining, one.ready.length], [0, false, 2]);
 
   upstreams.remove('new' as UpstreamKey);
   assert.equal(retired, 0, 'nothing drains before the swap is complete');
   upstreams.sweep();
-  assert.deepEqual([retired, one.draining, one.idle.length], [2, true, 0]);
+  assert.deepEqual([retired, one.draining, one.ready.length], [2, true, 0]);
   assert.equal(upstreams.get('new' as UpstreamKey), undefined);
   assert.deepEqual(upstreams.connections(), { open: 0, idle: 0 });
 });

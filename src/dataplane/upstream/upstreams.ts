@@ -59,7 +59,7 @@ export class LiveUpstream {
 
   /** An endpoint that can take a request at once when the chosen one cannot; null when all are full. */
   pickFree(connections: number): Endpoint | null {
-    for (const one of this.#candidates) if (one.idle.length > 0 || one.open < connections) return one;
+    for (const one of this.#candidates) if (one.hasRoom(connections)) return one;
     return null;
   }
 
@@ -151,7 +151,7 @@ export class Upstreams {
     let idle = 0;
     for (const endpoint of this.#endpoints.values()) {
       open += endpoint.open;
-      idle += endpoint.idle.length;
+      for (const connection of endpoint.ready) if (!connection.busy) idle++;
     }
     return { open, idle };
   }
