@@ -9,16 +9,16 @@ import { Supervisor } from '../dataplane/supervisor.ts';
 import type { Certificate } from '../model/certificate.ts';
 import type { Problem } from '../model/problem.ts';
 import { EMPTY_TABLE, type RoutingTable } from '../model/routing-table.ts';
-import type { Snapshot } from '../model/snapshot.ts';
+import { EMPTY_SNAPSHOT, type Snapshot } from '../model/snapshot.ts';
 import { type Log, type LogOutput, openLog } from '../observe/log.ts';
 import { Metrics } from '../observe/metrics.ts';
 import { connectionsFor, openFileLimit } from '../settings/open-files.ts';
 import type { Settings } from '../settings/settings.ts';
 import { version } from '../settings/version.ts';
-import { manifestsSource } from '../sources/manifests/manifests.ts';
-import type { Source } from '../sources/source.ts';
 import { createTranslator } from '../translate/translate.ts';
+import { Alarm } from './alarm.ts';
 import { countObjects } from './object-counts.ts';
+import { openSource } from './open-source.ts';
 import { countProblems, logProblems } from './problem-log.ts';
 import { translateOptions } from './translate-options.ts';
 
@@ -59,9 +59,10 @@ export async function run(settings: Settings): Promise<void> {
 /** Starts everything and resolves once the first table is live. Rejects with a message for the user. */
 export async function start(settings: Settings, output: LogOutput): Promise<Running> {
   const { log } = output;
-  const metrics = new Metrics({ version: version(), droppedLines: output.droppedLines });
-  let readiness: Readiness = { ready: false, reason: 'starting' };
   let live: RoutingTable = EMPTY_TABLE;
+  const certificates = () => live.tls.certificates.values();
+  const metrics = new Metrics({ version: version(), droppedLines: output.droppedLines, certificates });
+  let readiness: Readiness = { ready: false, reason: 'starting' };
   let problems: readonly Problem[] = [];
   let objects: Record<string, number> = {};
   let settledAt = 0;
@@ -98,6 +99,7 @@ export async function start(settings: Settings, output: LogOutput): Promise<Runn
       firstLive();
     },
   });
+  const { source } = await openSource(settings, log, metrics);
   const admin = await startAdminListener(settings, {
     version: version(),
     metrics,
@@ -107,18 +109,20 @@ export async function start(settings: Settings, output: LogOutput): Promise<Runn
     refresh: () => supervisor.report(400),
   });
 
-  const source: Source = manifestsSource({
-    directory: settings.source.directory,
-    dnsServers: settings.dnsServers,
-  });
   const translator = createTranslator(translateOptions(settings, fallbackCertificate(settings)));
+  let newest: Snapshot = EMPTY_SNAPSHOT;
+  // Certificates become valid and expire without any object changing.
+  const nextLook = new Alarm(() => onSnapshot(newest));
   const onSnapshot = (snapshot: Snapshot): void => {
+    newest = snapshot;
     settledAt = performance.now();
     const translation = translator.translate(snapshot);
+    nextLook.set(translation.nextLook);
+    const wants = { names: translation.externalNames, secrets: translation.secrets };
+    if (!source.want(wants)) return;
     logProblems(log, problems, translation.problems);
     problems = translation.problems;
     objects = countObjects(snapshot);
-    source.resolveNames(translation.externalNames);
     if (translation.table === current) return metrics.recordObjects(objects, countProblems(problems));
     current = translation.table;
     supervisor.apply(translation.table);
@@ -147,6 +151,7 @@ export async function start(settings: Settings, output: LogOutput): Promise<Runn
     supervisor,
     stop: async () => {
       readiness = { ready: false, reason: 'draining' };
+      nextLook.stop();
       await new Promise((resolve) => setTimeout(resolve, settings.drainDelay));
       await supervisor.stop(settings.timeouts.drain);
       await source.close();

@@ -52,6 +52,26 @@ export const PROCESS_METRICS = {
     [],
     'Log lines lost because standard output was read too slowly.',
   ),
+  apiRequests: counter(
+    'kubernetes_requests_total',
+    ['verb', 'resource', 'code'],
+    'Requests to the Kubernetes API server; code is the status, or error when there was no answer.',
+  ),
+  connected: gauge(
+    'source_connected',
+    [],
+    'Whether everything that is watched is up to date; 1 for a folder of manifests.',
+  ),
+  behind: gauge(
+    'source_behind_seconds',
+    [],
+    'Since everything that is watched was last up to date; 0 while it is, NaN when it never was.',
+  ),
+  certificateExpiry: gauge(
+    'certificate_expiry_timestamp_seconds',
+    ['name', 'id'],
+    'When a certificate that is served expires, in seconds since 1970; the 500 that expire first. name is its first DNS name, id the beginning of the SHA-256 of its chain.',
+  ),
   series: gauge(
     'metric_series',
     [],
@@ -86,6 +106,11 @@ export const WORKER_METRICS: readonly MetricDoc[] = [
   gauge('upstream_idle_connections', [], 'Those of them that wait for a request.'),
   counter('upstream_connections_total', [], 'Connections opened to endpoints.'),
   counter('upstream_connection_failures_total', [], 'Connections to endpoints that could not be opened.'),
+  counter(
+    'upstream_tls_handshakes_total',
+    ['result'],
+    'TLS handshakes with endpoints: full, resumed or failed.',
+  ),
   counter('upstream_retries_total', [], 'Further attempts after a failed one.'),
   counter('upstream_ejections_total', [], 'Endpoints taken out for a while because they failed.'),
   counter('internal_errors_total', [], 'Requests that ended with an error of our own: each is a bug.'),

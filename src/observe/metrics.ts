@@ -2,6 +2,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { StatsReport } from '../dataplane/messages.ts';
 import { COUNTERS } from '../dataplane/stats.ts';
+import type { Certificate } from '../model/certificate.ts';
 import { exposeSeries } from './exposition.ts';
 import { PROCESS_METRICS, WORKER_METRICS } from './metric-names.ts';
 import { SeriesTable } from './series.ts';
@@ -21,9 +22,12 @@ export interface MetricsOptions {
   /** Lines that the log lost since the start. */
   readonly droppedLines?: () => number;
   readonly now?: () => number;
+  /** Those that are served. */
+  readonly certificates?: () => Iterable<Pick<Certificate, 'id' | 'names' | 'notAfter'>>;
 }
 
 const MAX_SERIES = 20_000;
+const MAX_CERTIFICATES = 500;
 /** Gauges with this prefix are shown for each worker; the others are added up. */
 const PER_WORKER = 'worker_';
 
@@ -40,6 +44,7 @@ export class Metrics {
   readonly #objects: Gauge;
   readonly #problems: Gauge;
   readonly #restarts: Counter;
+  readonly #apiRequests: Counter;
 
   constructor(options: MetricsOptions) {
     const registers = [this.#registry];
@@ -53,6 +58,7 @@ export class Metrics {
     this.#objects = new Gauge({ ...described(PROCESS_METRICS.objects), registers });
     this.#problems = new Gauge({ ...described(PROCESS_METRICS.problems), registers });
     this.#restarts = new Counter({ ...described(PROCESS_METRICS.restarts), registers });
+    this.#apiRequests = new Counter({ ...described(PROCESS_METRICS.apiRequests), registers });
     const { series } = this;
     new Gauge({
       ...described(PROCESS_METRICS.series),
@@ -69,6 +75,7 @@ export class Metrics {
         this.inc(options.droppedLines?.() ?? 0);
       },
     });
+    this.#showCertificates(options.certificates ?? (() => []));
     // A counter that is there from the start shows its first increase too.
     for (const name of COUNTERS) this.#count(name, 0);
   }
@@ -84,6 +91,29 @@ export class Metrics {
   /** A worker ended: its gauges are gone, what it counted stays. */
   removeWorker(worker: number): void {
     this.#workers.delete(worker);
+  }
+
+  countApiRequest(verb: string, resource: string, code: string): void {
+    this.#apiRequests.inc({ verb, resource, code });
+  }
+
+  /** `behindMs` tells for how long the source has not been up to date: 0 while it is, null when it never was. */
+  showSource(behindMs: () => number | null): void {
+    const registers = [this.#registry];
+    new Gauge({
+      ...described(PROCESS_METRICS.connected),
+      registers,
+      collect() {
+        this.set(behindMs() === 0 ? 1 : 0);
+      },
+    });
+    new Gauge({
+      ...described(PROCESS_METRICS.behind),
+      registers,
+      collect() {
+        this.set((behindMs() ?? Number.NaN) / 1000);
+      },
+    });
   }
 
   countRestart(): void {
@@ -126,6 +156,19 @@ export class Metrics {
     let sum = 0;
     for (const gauges of this.#workers.values()) sum += gauges[name] ?? 0;
     return sum;
+  }
+
+  #showCertificates(served: NonNullable<MetricsOptions['certificates']>): void {
+    new Gauge({
+      ...described(PROCESS_METRICS.certificateExpiry),
+      registers: [this.#registry],
+      collect() {
+        this.reset();
+        const first = [...served()].sort((a, b) => a.notAfter - b.notAfter).slice(0, MAX_CERTIFICATES);
+        for (const { id, names, notAfter } of first)
+          this.set({ name: names[0] ?? '', id: id.slice(0, 16) }, notAfter / 1000);
+      },
+    });
   }
 
   #count(name: string, difference: number): void {

@@ -39,6 +39,8 @@ class StagedTranslator implements Translator {
     problems: [],
     ingresses: EMPTY_SNAPSHOT.ingresses,
     externalNames: new Set(),
+    nextLook: Infinity,
+    secrets: new Set(),
   };
   #ledgerProblems: readonly Problem[] = [];
 
@@ -62,16 +64,20 @@ class StagedTranslator implements Translator {
     const table = this.#nextTable(hosts, upstreams, tls);
     const problems = this.#nextProblems(snapshot);
     const { externalNames } = this.#upstreams;
+    const { secrets } = this.#ingresses;
     const ingresses = this.#ingresses.ours;
+    const nextLook = Math.min(this.#ingresses.nextLook, this.#tls.nextLook);
     this.#snapshot = snapshot;
     const last = this.#translation;
     if (
       table !== last.table ||
       problems !== last.problems ||
       ingresses !== last.ingresses ||
-      externalNames !== last.externalNames
+      externalNames !== last.externalNames ||
+      nextLook !== last.nextLook ||
+      secrets !== last.secrets
     ) {
-      this.#translation = { table, problems, ingresses, externalNames };
+      this.#translation = { table, problems, ingresses, externalNames, nextLook, secrets };
     }
     return this.#translation;
   }

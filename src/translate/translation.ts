@@ -12,4 +12,8 @@ export interface Translation {
   readonly ingresses: ReadonlyMap<ObjectKey, Ingress>;
   /** Names of ExternalName Services in use, to be resolved and to come back in a later snapshot. */
   readonly externalNames: ReadonlySet<string>;
+  /** When a certificate in use becomes valid or expires next, in ms since the epoch: worth another look. */
+  readonly nextLook: number;
+  /** Secrets that were looked up, there or not: a source need not read others. */
+  readonly secrets: ReadonlySet<ObjectKey>;
 }

@@ -1,9 +1,11 @@
 /** What is said about certificates that are broken, weak, out of date or for somebody else. */
 import assert from 'node:assert/strict';
+import { X509Certificate } from 'node:crypto';
 import { describe, test } from 'node:test';
 import { issue, type TestCertificate, tlsSecret, withTls } from '../kit/certificates.ts';
 import { ingressClass, type KubeObject, makeManifestFolder, routeAll } from '../kit/manifests.ts';
 import { runTidegate } from '../kit/run-tidegate.ts';
+import { startHttps } from '../kit/tls.ts';
 import type { Scope } from '../kit/waiting.ts';
 
 const HOST = 'a.test';
@@ -177,4 +179,19 @@ test('each problem is at its own entry, and entries that are good are not spoken
 test('an entry without hosts is for the hosts that its certificate is for', async (t) => {
   const entries = [{ secretName: 'other' }, { secretName: 's' }];
   assert.deepEqual(await problems(t, [secret(good), tlsSecret('other', other)], entries), []);
+});
+
+test('a certificate that expires while the program runs becomes a problem, and its end is a metric', async (t) => {
+  // A few seconds from now: on a slow machine it has expired at the start, which is a problem, too.
+  const soon = issue({ names: [HOST], toDays: 4 / (24 * 3600) });
+  const [object, ...others] = routeAll(HOST, 1);
+  const manifests = [withTls(object!, [{ hosts: [HOST], secretName: 's' }]), ...others, secret(soon)];
+  const proxy = await startHttps(t, { manifests });
+  const { text } = await proxy.get('/metrics');
+  const end = Date.parse(new X509Certificate(soon.certificate).validTo) / 1000;
+  assert.match(
+    text,
+    new RegExp(`^tidegate_certificate_expiry_timestamp_seconds\\{name="a.test",id="\\w{16}"\\} ${end}$`, 'm'),
+  );
+  await proxy.logged('the problem', (line) => JSON.stringify(line).includes('CertificateExpired'));
 });

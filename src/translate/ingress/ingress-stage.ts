@@ -27,16 +27,25 @@ export class IngressStage {
   readonly #bySecret = new Dependents<ObjectKey, ObjectKey>();
 
   #ours: ReadonlyMap<ObjectKey, Ingress> = new Map();
+  /** No part has to be made anew because of the time before this (ms since the epoch); it may be too early. */
+  nextLook = Infinity;
+  #secrets: ReadonlySet<ObjectKey>;
 
   constructor(options: TranslateOptions, ledger: ProblemLedger, certificates: SecretCertificates) {
     this.#options = options;
     this.#ledger = ledger;
     this.#certificates = certificates;
+    this.#secrets = this.#referenced();
   }
 
   /** The Ingresses of our class; the same map as before when none of them changed. */
   get ours(): ReadonlyMap<ObjectKey, Ingress> {
     return this.#ours;
+  }
+
+  /** The Secrets that were looked up, there or not; the same set as before when no Ingress changed in that. */
+  get secrets(): ReadonlySet<ObjectKey> {
+    return this.#secrets;
   }
 
   update(snapshot: Snapshot, changes: SnapshotChanges): PartChange[] {
@@ -52,19 +61,39 @@ export class IngressStage {
       ours.set(key, after?.ingress);
     }
     this.#ours = withEdits(this.#ours, ours);
+    if (changed.some(changesSecrets)) this.#secrets = this.#referenced();
     return changed;
+  }
+
+  #referenced(): ReadonlySet<ObjectKey> {
+    const { defaultCertificate } = this.#options;
+    const referenced = new Set(this.#bySecret.inputs());
+    if (defaultCertificate !== null) referenced.add(defaultCertificate);
+    return referenced;
   }
 
   #affected(snapshot: Snapshot, changes: SnapshotChanges): Set<ObjectKey> {
     const affected = new Set(changes.ingresses);
     for (const service of changes.services) addAll(affected, this.#byService.of(service));
     for (const secret of changes.secrets) addAll(affected, this.#bySecret.of(secret));
+    this.#addDue(affected);
     if (changes.ingressClasses.size === 0) return affected;
     for (const [key, ingress] of snapshot.ingresses) {
       const owner = ownership(ingress, snapshot.ingressClasses, this.#options);
       if (owner !== this.#owners.get(key)) affected.add(key);
     }
     return affected;
+  }
+
+  /** Adds those whose certificates became valid or expired meanwhile. */
+  #addDue(affected: Set<ObjectKey>): void {
+    const now = this.#options.now();
+    if (now < this.nextLook) return;
+    this.nextLook = Infinity;
+    for (const [key, part] of this.#parts) {
+      if (part.nextLook <= now) affected.add(key);
+      else this.nextLook = Math.min(this.nextLook, part.nextLook);
+    }
   }
 
   #translate(key: ObjectKey, snapshot: Snapshot, previous: IngressPart | null): IngressPart | null {
@@ -86,6 +115,7 @@ export class IngressStage {
 
   #remember(key: ObjectKey, part: IngressPart): void {
     this.#parts.set(key, part);
+    this.nextLook = Math.min(this.nextLook, part.nextLook);
     this.#byService.add(key, part.services);
     this.#bySecret.add(key, part.secrets);
   }
@@ -102,6 +132,11 @@ export class IngressStage {
     this.#byService.remove(key, part.services);
     this.#bySecret.remove(key, part.secrets);
   }
+}
+
+function changesSecrets({ before, after }: PartChange): boolean {
+  const [old, now] = [before?.secrets ?? [], after?.secrets ?? []];
+  return old.length !== now.length || old.some((key, at) => key !== now[at]);
 }
 
 function addAll<T>(set: Set<T>, more: Iterable<T>): void {

@@ -34,6 +34,8 @@ export interface IngressPart {
   /** What was looked up, found or not: when one of these changes, the part is to be made anew. */
   readonly services: readonly ObjectKey[];
   readonly secrets: readonly ObjectKey[];
+  /** When it is to be made anew although nothing changed but the time, in ms since the epoch. */
+  readonly nextLook: number;
 }
 
 /** What one Ingress wants of one host. */
@@ -146,6 +148,7 @@ class Draft {
       problems: [...this.#problems, ...passed.problems, ...tls.problems],
       services: [...this.#services],
       secrets: [...tls.secrets],
+      nextLook: tls.nextLook,
     };
   }
 

@@ -23,6 +23,8 @@ export interface TlsClaims {
   readonly problems: readonly Problem[];
   /** The Secrets that were looked up, found or not. */
   readonly secrets: ReadonlySet<ObjectKey>;
+  /** When one of the certificates becomes valid or expires next, in ms since the epoch. */
+  readonly nextLook: number;
 }
 
 /** An entry of `spec.tls`. */
@@ -72,7 +74,8 @@ export function claimTls(
   for (const [host, passthrough] of passed)
     claims.set(host, { certificates: [], clientAuth: null, passthrough });
   const problems = texts.map((text) => problemOf(ingress, text));
-  return { claims, problems, secrets: used };
+  const nextLook = Math.min(...entries.map(({ certificate }) => nextTurn(certificate, now)));
+  return { claims, problems, secrets: used, nextLook };
 }
 
 /** Client certificates need TLS, so hosts that ask for them have it even without an entry. */
@@ -118,6 +121,14 @@ function notCovered(
     field,
     message: `the certificate in Secret "${secretName}" is for ${names}, not for "${host}"; that host is served with the default certificate`,
   };
+}
+
+/** When what is said about the dates of a certificate will change, in ms since the epoch; Infinity for never. */
+export function nextTurn(certificate: Certificate | null, now: number): number {
+  if (certificate === null) return Infinity;
+  if (certificate.notBefore > now) return certificate.notBefore;
+  // It is valid at that very moment still (RFC 5280 4.1.2.5).
+  return certificate.notAfter >= now ? certificate.notAfter + 1 : Infinity;
 }
 
 /** What is to be said about a Secret and its certificate, whoever names it in `field`. */

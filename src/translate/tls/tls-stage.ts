@@ -15,7 +15,7 @@ import type { PartChange } from '../ingress/ingress-stage.ts';
 import { byPrecedence } from '../ingress/precedence.ts';
 import type { TranslateOptions } from '../options.ts';
 import type { ProblemLedger } from '../problem-ledger.ts';
-import { onePerKeyType, secretProblems, type TlsClaim } from './claims.ts';
+import { nextTurn, onePerKeyType, secretProblems, type TlsClaim } from './claims.ts';
 import { notOwner } from './passthrough.ts';
 import type { SecretCertificates } from './secret-certificates.ts';
 
@@ -31,6 +31,8 @@ export class TlsStage {
   /** How many entries use a certificate. */
   readonly #uses = new Map<CertificateId, number>();
   #table: TlsTable = EMPTY_TLS_TABLE;
+  /** When the default certificate becomes valid or expires, in ms since the epoch. */
+  nextLook = Infinity;
 
   constructor(options: TranslateOptions, ledger: ProblemLedger, secrets: SecretCertificates) {
     this.#options = options;
@@ -111,7 +113,9 @@ export class TlsStage {
     if (key === null) return fallback;
     const secret = snapshot.secrets.get(key);
     const found = this.#secrets.of(key, secret);
-    const texts = secretProblems(found, key, secret !== undefined, '', now());
+    const time = now();
+    this.nextLook = nextTurn(found.certificate, time);
+    const texts = secretProblems(found, key, secret !== undefined, '', time);
     const [namespace = '', name = ''] = key.split('/');
     const object = { kind: 'Secret', namespace, name };
     const position = secret?.meta.position ?? null;
