@@ -36,8 +36,9 @@ describe('the control plane', { skip: 'missing' in prepared ? prepared.missing :
     );
   });
 
-  test('runs controllers: a Deployment gets its Pods, a deleted namespace goes away', async () => {
-    const { kubectl } = cluster;
+  test('runs controllers: a Deployment gets its Pods, a deleted namespace goes away', async (t) => {
+    const { kubectl, hasControllers } = cluster;
+    if (!hasControllers) return t.skip('kube-controller-manager is missing');
     await kubectl.run(['create', 'namespace', 'short']);
     await kubectl.run(['create', 'deployment', 'web', '--image=none', '--replicas=2', '-n', 'short']);
     await eventually(async () => {

@@ -132,7 +132,8 @@ describe('Ingress by kubectl', { skip: 'missing' in prepared ? prepared.missing 
     await untilAnswered(tidegate.http, 'classy.test', 'green');
   });
 
-  test('a deleted namespace takes its routes with it', async () => {
+  test('a deleted namespace takes its routes with it', async (t) => {
+    if (!cluster.hasControllers) return t.skip('kube-controller-manager is missing');
     await cluster.kubectl.run(['create', 'namespace', 'passing']);
     const objects = routeAll('passing.test', blue.port).map((object) => inNamespace('passing', object));
     await apply(...objects.map(withAddress));

@@ -35,7 +35,7 @@ export interface Tidegate {
   /** Every JSON line of stdout so far. */
   readonly log: readonly LogLine[];
   /** Waits for a line of the log, also one that was already there. */
-  logged(what: string, match: (line: LogLine) => boolean): Promise<LogLine>;
+  logged(what: string, match: (line: LogLine) => boolean, ms?: number): Promise<LogLine>;
   /** GET on the admin port. */
   get(path: string): Promise<{ readonly status: number; readonly text: string }>;
   /** The generation of the live table. */
@@ -125,7 +125,7 @@ function observe(
     folder,
     pid,
     log: output.lines,
-    logged: (what, match) => output.line(what, match),
+    logged: (what, match, ms) => output.line(what, match, ms),
     get,
     generation,
     change: async (file, objects) => {
@@ -170,7 +170,7 @@ class ProgramOutput {
     createInterface({ input: stderr }).on('line', (text) => this.#other.push(text));
   }
 
-  async line(what: string, match: (line: LogLine) => boolean): Promise<LogLine> {
+  async line(what: string, match: (line: LogLine) => boolean, ms = DEADLINE_MS): Promise<LogLine> {
     const { promise, resolve, reject } = Promise.withResolvers<LogLine>();
     const watch = () => {
       const found = this.lines.find(match);
@@ -180,7 +180,7 @@ class ProgramOutput {
     this.#watchers.add(watch);
     watch();
     try {
-      return await within(promise, () => `${what}\n${this.tail()}`);
+      return await within(promise, () => `${what}\n${this.tail()}`, ms);
     } finally {
       this.#watchers.delete(watch);
     }

@@ -7,7 +7,10 @@ import { enterOwnNetwork } from './own-network.ts';
 
 const NAMES = ['etcd', 'kube-apiserver', 'kube-controller-manager', 'kubectl'] as const;
 
-/** For each program how it is called: its path, and for `kubeplane` which of its parts. */
+/** Those that one can do without: controller-runtime's assets have no controllers. */
+const OPTIONAL = new Set<string>(['kube-controller-manager']);
+
+/** For each program how it is called: its path, and for `kubeplane` which of its parts. Empty: it is missing. */
 export type Binaries = Readonly<Record<(typeof NAMES)[number], readonly string[]>>;
 
 /**
@@ -24,9 +27,10 @@ export function prepareCluster(): { readonly binaries: Binaries } | { readonly m
 function findBinaries(): { readonly binaries: Binaries } | { readonly missing: string } {
   const assets = process.env['KUBEBUILDER_ASSETS'];
   if (assets !== undefined) {
-    const absent = NAMES.filter((name) => !existsSync(join(assets, name)));
+    const isThere = (name: string) => existsSync(join(assets, name));
+    const absent = NAMES.filter((name) => !OPTIONAL.has(name) && !isThere(name));
     if (absent.length > 0) return { missing: `KUBEBUILDER_ASSETS (${assets}) lacks ${absent.join(', ')}` };
-    return { binaries: binaries((name) => [join(assets, name)]) };
+    return { binaries: binaries((name) => (isThere(name) ? [join(assets, name)] : [])) };
   }
   const built = findGoProgram(kubeplane);
   if ('missing' in built) {

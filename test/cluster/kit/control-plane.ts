@@ -33,6 +33,8 @@ export interface ControlPlane {
   readonly kubectl: Kubectl;
   readonly apiServer: Component;
   readonly etcd: Component;
+  /** Whether Pods, endpoints and namespaces are looked after; a test that needs it skips itself otherwise. */
+  readonly hasControllers: boolean;
   /** A request of the administrator's, like `GET`, `/readyz`; on a connection of its own unless an agent is given. */
   request(method: string, path: string, body?: unknown, agent?: Agent): Promise<ApiAnswer>;
   /** Starts the API server again after `apiServer.stop('SIGKILL')`, and waits until it is ready. */
@@ -86,7 +88,8 @@ export async function startControlPlane(
   etcd.start();
   apiServer.start();
   await ready();
-  controllers.start();
+  const hasControllers = binaries['kube-controller-manager'].length > 0;
+  if (hasControllers) controllers.start();
   const kubectl = new Kubectl(binaries.kubectl, folder, kubeconfig);
   const restartApiServer = async () => {
     apiServer.start();
@@ -98,6 +101,7 @@ export async function startControlPlane(
     kubectl,
     apiServer,
     etcd,
+    hasControllers,
     request,
     restartApiServer,
     restartWithNewServiceAccountKey: async () => {
