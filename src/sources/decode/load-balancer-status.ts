@@ -7,6 +7,7 @@ const MAX_ADDRESSES = 1000;
 const MAX_CONDITIONS = 100;
 /** Conditions of others are none of our business. */
 const OWN_CONDITIONS = 'tidegate.io/';
+const IP_MODES = ['VIP', 'Proxy'] as const;
 const STATUSES = ['True', 'False', 'Unknown'] as const;
 
 /** `status.loadBalancer.ingress` of a Service or an Ingress; addresses in their one spelling. */
@@ -24,7 +25,7 @@ function decodeItem(item: Field): LoadBalancerIngress {
   return {
     ip: readIp(ip)?.address ?? ip,
     hostname: item.get('hostname').textOr(''),
-    ipMode: ipMode.present ? ipMode.oneOf(['VIP', 'Proxy'], 'VIP') : null,
+    ipMode: ipMode.present ? ipMode.oneOf(IP_MODES, 'VIP') : null,
   };
 }
 
