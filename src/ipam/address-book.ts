@@ -3,9 +3,8 @@
  * only goes forward: addresses are taken in the course of one allocation and what is given up is found again by the
  * next, so that all searches together look at each address once.
  */
-import type { IpAddress } from '../model/ip.ts';
+import { type IpAddress, parseIp } from '../model/ip.ts';
 import type { IpRange } from '../model/ip-range.ts';
-import { formatIp } from '../model/ip-text.ts';
 import type { ObjectKey } from '../model/keys.ts';
 import { isBuggy, type Pool, poolHas } from './pools.ts';
 import type { Claim, Family } from './request.ts';
