@@ -18,8 +18,8 @@ import { Stats } from './stats.ts';
 import { TimerWheel } from './timers.ts';
 import { TlsHandshake, type TlsListener } from './tls/handshake.ts';
 import { LiveTls } from './tls/live-tls.ts';
-import { netTransport } from './transport/net.ts';
 import { netTls } from './transport/net-tls.ts';
+import { netTransport } from './transport/net-transport.ts';
 import type { ByteStream, Listener, StreamOwner } from './transport/stream.ts';
 import { connectUpstream } from './upstream/connect.ts';
 import { Upstreams } from './upstream/upstreams.ts';
@@ -52,7 +52,9 @@ const tls = new LiveTls(config.tls, (certificate, reason) =>
 );
 const dataplane: Dataplane = {
   config,
-  transport: netTransport(fault),
+  transport: netTransport(fault, (result) => {
+    stats.counters[`upstream_tls_handshakes_total:${result}`]++;
+  }),
   connect: connectUpstream,
   wheel,
   table,

@@ -46,6 +46,12 @@ const NOTHING_SENT: ReadonlySet<UpstreamFailure> = new Set([
   'connect-failed',
   'connect-timeout',
   'not-http2',
+  // Requests are sent over TLS that stands.
+  'tls-handshake-failed',
+  'certificate-not-trusted',
+  'certificate-expired',
+  'certificate-wrong-name',
+  'protocol-not-agreed',
 ] as const);
 
 const NONE_TRIED: readonly Endpoint<UpstreamConnection>[] = [];

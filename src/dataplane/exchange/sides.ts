@@ -4,6 +4,7 @@
  */
 
 import type { ResponseHead } from '../message/response-head.ts';
+import type { TlsFault } from '../transport/tls-fault.ts';
 import type { PooledConnection } from '../upstream/endpoint.ts';
 import type { Exchange } from './exchange.ts';
 import type { OwnAnswer } from './own-answer.ts';
@@ -58,6 +59,7 @@ export interface UpstreamSide {
  * 9.2.2) and from the kind.
  */
 export type UpstreamFailure =
+  | TlsFault
   | 'connect-failed'
   | 'connect-timeout'
   /** Closed or reset before the first byte of a response. */

@@ -5,6 +5,7 @@ import type { UpstreamConnection, UpstreamFailure, UpstreamSide } from '../excha
 import { ResponseHead } from '../message/response-head.ts';
 import type { Timed } from '../timers.ts';
 import type { ByteStream, StreamOwner } from '../transport/stream.ts';
+import { tlsFaultOr } from '../transport/tls-fault.ts';
 import type { Endpoint } from '../upstream/endpoint.ts';
 import { type BodySink, ChunkedDecoder, chunkHead, DONE, MORE } from './chunked.ts';
 import { parseResponseHead } from './parse-response.ts';
@@ -191,8 +192,8 @@ export class Http1ClientConnection implements UpstreamConnection, UpstreamSide, 
       exchange?.onTunnelClosed(error === null);
       return;
     }
-    if (before === CONNECTING) return this.#fail('connect-failed');
-    if (before === HEAD) return this.#fail(this.answered ? 'bad-response' : 'closed');
+    if (before === CONNECTING) return this.#fail(tlsFaultOr(error, 'connect-failed'));
+    if (before === HEAD) return this.#fail(this.answered ? 'bad-response' : tlsFaultOr(error, 'closed'));
     // A reset in the middle: `until close` ends by FIN, never by RST.
     if (before !== IDLE) return this.#fail('truncated');
     this.#close();

@@ -7,6 +7,7 @@ import type { Exchange } from '../exchange/exchange.ts';
 import type { UpstreamConnection, UpstreamFailure } from '../exchange/sides.ts';
 import type { Timed } from '../timers.ts';
 import type { ByteStream, StreamOwner } from '../transport/stream.ts';
+import { tlsFaultOr } from '../transport/tls-fault.ts';
 import type { Endpoint } from '../upstream/endpoint.ts';
 import { Http2ClientStream } from './client-stream.ts';
 import {
@@ -241,8 +242,8 @@ export class Http2ClientConnection implements UpstreamConnection, FrameHandler, 
     this.#lose('closed');
   }
 
-  onClose(_error: string | null): void {
-    this.#lose('closed');
+  onClose(error: string | null): void {
+    this.#lose(tlsFaultOr(error, 'closed'), tlsFaultOr(error, 'connect-failed'));
   }
 
   // ── frames ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -404,14 +405,14 @@ export class Http2ClientConnection implements UpstreamConnection, FrameHandler, 
     }
   }
 
-  /** The connection broke: `failure` is for streams without a part of a response. */
-  #lose(failure: UpstreamFailure): void {
+  /** The connection broke: `failure` is for streams without a part of a response, the other for those that waited. */
+  #lose(failure: UpstreamFailure, connecting: UpstreamFailure = 'connect-failed'): void {
     if (this.#state === CLOSED) return;
     const { counters } = this.dataplane.stats;
     const stood = this.#state !== CONNECTING;
     if (!stood) counters.upstream_connection_failures_total++;
     this.stream.destroy();
-    this.#end(stood ? failure : this.#incoming.settingsSeen ? 'closed' : 'connect-failed');
+    this.#end(stood ? failure : this.#incoming.settingsSeen ? 'closed' : connecting);
   }
 
   /** The backend broke the protocol, or does not speak it. */

@@ -58,7 +58,7 @@ export function shownCertificate(socket: TLSSocket): ShownCertificate | null {
     issuer: distinguishedName(certificate.issuer),
     pem: certificate.toString(),
     fingerprint: certificate.fingerprint256.replaceAll(':', '').toLowerCase(),
-    between: Math.max(0, chainLength(socket) - 2),
+    between: authoritiesBetween(socket),
     // Behind a semicolon Node gives advice for its own users.
     fault: handle.verifyError()?.message.split(';', 1)[0] ?? null,
   };
@@ -69,8 +69,8 @@ function distinguishedName(lines: string): string {
   return Buffer.from(lines.split('\n').reverse().join(',')).toString('latin1');
 }
 
-/** From the certificate to the root, both included. */
-function chainLength(socket: TLSSocket): number {
+/** How many authorities stand between the peer's certificate and the root. */
+export function authoritiesBetween(socket: TLSSocket): number {
   let length = 0;
   let certificate = socket.getPeerCertificate(true);
   const seen = new Set<string>();
@@ -79,5 +79,5 @@ function chainLength(socket: TLSSocket): number {
     length++;
     certificate = certificate.issuerCertificate;
   }
-  return length;
+  return Math.max(0, length - 2);
 }

@@ -1,8 +1,16 @@
 /** TLS on the streams of the portable transport: node:tls. */
-import { TLSSocket } from 'node:tls';
-import { type ClientIdentity, type ShownCertificate, shownCertificate } from '../tls/client-identity.ts';
+import net from 'node:net';
+import { checkServerIdentity, connect, TLSSocket } from 'node:tls';
+import {
+  authoritiesBetween,
+  type ClientIdentity,
+  type ShownCertificate,
+  shownCertificate,
+} from '../tls/client-identity.ts';
+import type { OutgoingTls } from '../tls/outgoing.ts';
 import { adoptAccepted, disown, NetStream, tell } from './net.ts';
-import type { ByteStream, SecureStream, StreamOwner, TlsServer, TlsSettings } from './stream.ts';
+import type { ByteStream, Destination, SecureStream, StreamOwner, TlsServer, TlsSettings } from './stream.ts';
+import { type TlsFault, tlsFault, tlsFaultOr } from './tls-fault.ts';
 
 class TlsStream extends NetStream implements SecureStream {
   readonly #tls: TLSSocket;
@@ -73,3 +81,72 @@ function secure(
 }
 
 export const netTls: TlsServer = { secure };
+
+export type HandshakeResult = 'full' | 'resumed' | 'failed';
+
+/**
+ * A stream to an endpoint that speaks TLS. `onConnect` comes when the handshake is over and the certificate is what
+ * was asked for; not a byte of ours is sent before. A session of an earlier connection is taken up again.
+ */
+export function connectTls(
+  { address, port }: Destination,
+  tls: OutgoingTls,
+  owner: StreamOwner,
+  onHandshake: (result: HandshakeResult) => void,
+): ByteStream {
+  const { verify } = tls.settings;
+  const { session } = tls;
+  const secureContext = tls.context();
+  const wire = net.connect({ host: address, port, noDelay: true, allowHalfOpen: true });
+  if (secureContext === null) return unusable(wire, owner);
+  const socket = connect({
+    socket: wire,
+    secureContext,
+    ALPNProtocols: [tls.protocol],
+    rejectUnauthorized: verify !== null,
+    checkServerIdentity: (_, certificate) =>
+      verify === null ? undefined : checkServerIdentity(verify.name, certificate),
+    ...(tls.serverName === '' ? {} : { servername: tls.serverName }),
+    ...(session === null ? {} : { session }),
+  });
+  const stream = adoptAccepted(new TlsStream(socket, wire));
+  stream.owner = owner;
+  socket.on('error', () => {
+    stream.error = tlsFault(stream.error ?? 'UNKNOWN', stream.established);
+    if (stream.established) return;
+    tls.forgetSession();
+    if (tlsFaultOr(stream.error, null) !== null) onHandshake('failed');
+  });
+  socket.on('session', (ticket: Buffer) => {
+    tls.session = ticket;
+  });
+  socket.once('secureConnect', () => {
+    const fault = faultAfterHandshake(socket, tls);
+    if (fault !== null) {
+      stream.error = fault;
+      onHandshake('failed');
+      socket.destroy();
+      return;
+    }
+    stream.established = true;
+    onHandshake(socket.isSessionReused() ? 'resumed' : 'full');
+    tell(stream, 'onConnect');
+  });
+  return stream;
+}
+
+function unusable(wire: net.Socket, owner: StreamOwner): ByteStream {
+  const stream = adoptAccepted(new NetStream(wire, true));
+  stream.owner = owner;
+  stream.error = 'tls-handshake-failed' satisfies TlsFault;
+  wire.destroy();
+  return stream;
+}
+
+/** What OpenSSL does not look at. A session that is taken up again was found good when it was made. */
+function faultAfterHandshake(socket: TLSSocket, { settings, protocol }: OutgoingTls): TlsFault | null {
+  if (protocol === 'h2' && socket.alpnProtocol !== 'h2') return 'protocol-not-agreed';
+  const { verify } = settings;
+  if (verify === null || socket.isSessionReused()) return null;
+  return authoritiesBetween(socket) > verify.depth ? 'certificate-not-trusted' : null;
+}

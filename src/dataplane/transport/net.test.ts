@@ -3,11 +3,14 @@ import assert from 'node:assert/strict';
 import net from 'node:net';
 import { after, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
-import { netTransport } from './net.ts';
+import { netTransport } from './net-transport.ts';
 import type { ByteStream, StreamOwner } from './stream.ts';
 
 const faults: unknown[] = [];
-const transport = netTransport((error) => faults.push(error));
+const transport = netTransport(
+  (error) => faults.push(error),
+  () => {},
+);
 
 /** Keeps what happens, and lets a test wait for it. */
 class Recorder implements StreamOwner {

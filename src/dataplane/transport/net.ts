@@ -10,7 +10,7 @@ import { setTimeout as delay, setImmediate as nextCheck } from 'node:timers/prom
 import { stopHandshakes } from '../../linux/listen-queue.ts';
 import { latin1 } from '../message/latin1.ts';
 import { detachReadBuffer, type ReadBuffer, takeReadBuffer } from './read-buffers.ts';
-import type { ByteStream, Destination, Listener, StreamOwner, Transport } from './stream.ts';
+import type { ByteStream, Destination, Listener, StreamOwner } from './stream.ts';
 
 /** Up to this size a copy into the pending text is cheaper than a write of its own. */
 const COALESCE_BYTES = 8192;
@@ -345,7 +345,7 @@ export function disown(stream: NetStream): net.Socket {
   return socket;
 }
 
-async function listen(
+export async function listenNet(
   address: string,
   port: number,
   accept: (stream: ByteStream) => StreamOwner,
@@ -382,8 +382,8 @@ async function listen(
   };
 }
 
-function connect({ address, port, tls }: Destination, owner: StreamOwner): ByteStream {
-  if (tls !== null) throw new Error('TLS towards endpoints is not there yet');
+/** Without TLS, whatever the destination says. */
+export function connectNet({ address, port }: Destination, owner: StreamOwner): ByteStream {
   let stream: NetStream | null = null;
   const socket = net.connect({
     host: address,
@@ -410,7 +410,6 @@ function connect({ address, port, tls }: Destination, owner: StreamOwner): ByteS
 }
 
 /** `fault` is told of each error that an owner threw; the stream was reset. */
-export function netTransport(fault: (error: unknown) => void): Transport {
+export function onNetFault(fault: (error: unknown) => void): void {
   onFault = fault;
-  return { listen, connect };
 }

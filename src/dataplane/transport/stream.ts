@@ -58,7 +58,10 @@ export interface StreamOwner {
   onDrain(): void;
   /** The peer sends no more. */
   onEnd(): void;
-  /** The stream is gone; `error` is a system error code like ECONNRESET, or null. Called once, nothing follows. */
+  /**
+   * The stream is gone; `error` is a system error code like ECONNRESET, a TlsFault of an outgoing stream, or
+   * null. Called once, nothing follows.
+   */
   onClose(error: string | null): void;
 }
 

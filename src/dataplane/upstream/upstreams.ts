@@ -7,9 +7,9 @@ import {
   type UpstreamProtocol,
 } from '../../model/routing-table.ts';
 import type { UpstreamPatch } from '../../model/table-patch.ts';
-import type { UpstreamTlsPatch } from '../../model/upstream-tls.ts';
+import type { UpstreamTlsId, UpstreamTlsPatch } from '../../model/upstream-tls.ts';
 import type { TimerWheel } from '../timers.ts';
-import { OutgoingTls } from '../tls/outgoing.ts';
+import { OutgoingSettings, OutgoingTls } from '../tls/outgoing.ts';
 import { ConsistentHash } from './balance/consistent-hash.ts';
 import type { Balancer } from './balance/policy.ts';
 import { RoundRobin } from './balance/round-robin.ts';
@@ -114,6 +114,8 @@ export class Upstreams {
   readonly #upstreams = new Map<UpstreamKey, LiveUpstream>();
   readonly #endpoints = new Map<string, Endpoint>();
   readonly #maybeGone = new Set<Endpoint>();
+  /** With how many endpoints use them. */
+  readonly #tls = new Map<UpstreamTlsId, { readonly settings: OutgoingSettings; endpoints: number }>();
   readonly #wheel: TimerWheel;
 
   constructor(wheel: TimerWheel) {
@@ -165,11 +167,23 @@ export class Upstreams {
     const id = endpointId(address, port, protocol, tls);
     let endpoint = this.#endpoints.get(id);
     if (endpoint === undefined) {
-      const outgoing = tls === null ? null : new OutgoingTls(tls, protocol);
+      const outgoing = tls === null ? null : new OutgoingTls(this.#settings(tls), protocol);
       endpoint = new Endpoint(address, port, protocol, outgoing, this.#wheel);
       this.#endpoints.set(id, endpoint);
     }
     return endpoint;
+  }
+
+  #settings(tls: UpstreamTlsPatch): OutgoingSettings {
+    const shared = this.#tls.get(tls.id) ?? { settings: new OutgoingSettings(tls), endpoints: 0 };
+    shared.endpoints++;
+    this.#tls.set(tls.id, shared);
+    return shared.settings;
+  }
+
+  #releaseSettings(id: UpstreamTlsId): void {
+    const shared = this.#tls.get(id);
+    if (shared !== undefined && --shared.endpoints === 0) this.#tls.delete(id);
   }
 
   /** Drains endpoints that no upstream names any more. Called once all changes of a table swap are made. */
@@ -178,6 +192,7 @@ export class Upstreams {
       if (endpoint.users.size > 0) continue;
       const { address, port, protocol, tls } = endpoint;
       this.#endpoints.delete(endpointId(address, port, protocol, tls?.settings ?? null));
+      if (tls !== null) this.#releaseSettings(tls.settings.id);
       endpoint.drain();
     }
     this.#maybeGone.clear();
