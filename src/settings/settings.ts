@@ -44,7 +44,19 @@ export interface Settings extends CommonSettings {
   readonly source: SourceSettings;
 }
 
-export type SourceSettings = { readonly kind: 'manifests'; readonly directory: string };
+export type SourceSettings =
+  | { readonly kind: 'manifests'; readonly directory: string }
+  | ({ readonly kind: 'kubernetes' } & KubernetesSettings);
+
+export interface KubernetesSettings {
+  /** Null: the pod's service account, or what kubectl would use. */
+  readonly kubeconfig: string | null;
+  readonly context: string | null;
+  /** Empty: all. */
+  readonly namespaces: readonly string[];
+  readonly watchIdleMs: number;
+  readonly cache: { readonly file: string; readonly secrets: boolean } | null;
+}
 
 export interface SettingsInput {
   /** What the command line gave, by flag without dashes. */
@@ -211,18 +223,26 @@ function sourceSettings(reader: Reader, input: SettingsInput): SourceSettings {
   const source =
     reader.read(OPTIONS.source) ??
     (apiServer !== undefined || kubeconfig !== null ? 'kubernetes' : 'manifests');
-  if (source === 'kubernetes') {
-    const why =
-      reader.whereSet(OPTIONS.source) ??
-      reader.whereSet(OPTIONS.kubeconfig) ??
-      'running in a pod (KUBERNETES_SERVICE_HOST is set)';
-    reader.errors.push(
-      `${why}: the source kubernetes is not available in this version: use --source manifests --manifests DIR.`,
-    );
-  } else if (directory === null) {
+  if (source === 'kubernetes') return { kind: source, ...kubernetesSettings(reader, kubeconfig) };
+  if (directory === null) {
     reader.errors.push(
       '--manifests: no folder given: expected the folder that holds the manifests, like --manifests ./manifests.',
     );
   }
   return { kind: 'manifests', directory: directory ?? '' };
 }
+
+function kubernetesSettings(reader: Reader, kubeconfig: string | null): KubernetesSettings {
+  const file = reader.read(OPTIONS.snapshotCache);
+  const secrets = reader.read(OPTIONS.cacheSecrets);
+  return {
+    kubeconfig,
+    context: reader.read(OPTIONS.context),
+    namespaces: [...new Set(reader.read(OPTIONS.namespaces))],
+    // Never is not an answer: a watch that hangs would go unnoticed.
+    watchIdleMs: reader.read(OPTIONS.watchIdle) || DEFAULT_WATCH_IDLE_MS,
+    cache: file === null ? null : { file, secrets },
+  };
+}
+
+const DEFAULT_WATCH_IDLE_MS = 120_000;

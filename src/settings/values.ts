@@ -250,6 +250,12 @@ export const objectName: ValueKind<string> = fromText(
   (text) => (text.length <= 253 && LABELS.test(text) ? text : undefined),
 );
 
+export const namespaces: ValueKind<readonly string[]> = listOf(
+  'NAME,…',
+  'names of namespaces, like shop,blog',
+  (text) => (/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(text) ? text : undefined),
+);
+
 /** As `spec.controller` of an IngressClass: a domain-prefixed path of at most 250 characters. */
 export const controllerName: ValueKind<string> = fromText(
   'NAME',

@@ -1,5 +1,14 @@
 /** Where objects come from. A source knows nothing of what is made of them. */
+import type { ObjectKey } from '../model/keys.ts';
 import type { Snapshot } from '../model/snapshot.ts';
+
+/** What translation needs beyond what it was given: it comes in as part of later snapshots. */
+export interface Wants {
+  /** Names of ExternalName Services, to be resolved. */
+  readonly names: ReadonlySet<string>;
+  /** Secrets that objects refer to; a source may leave out all others. */
+  readonly secrets: ReadonlySet<ObjectKey>;
+}
 
 export interface Source {
   /**
@@ -8,7 +17,10 @@ export interface Source {
    * snapshot was handed over; rejects when the source cannot be read at all (message for the user).
    */
   start(onSnapshot: (snapshot: Snapshot) => void): Promise<void>;
-  /** The names of ExternalName Services that translation wants resolved; replaces the set given before. */
-  resolveNames(names: ReadonlySet<string>): void;
+  /**
+   * Called during `onSnapshot`; replaces what was wanted before. False when the snapshot lacks something that will be
+   * there in a moment: what was made of it shall not be used, and another snapshot follows, changed or not.
+   */
+  want(wants: Wants): boolean;
   close(): Promise<void>;
 }

@@ -60,7 +60,8 @@ function editsOf<V>(edits: Map<Kind, Map<ObjectKey, V>>, kind: Kind): Map<Object
   return known;
 }
 
-function objectsOf(snapshot: Snapshot, kind: Kind): ReadonlyMap<ObjectKey, AnyObject> {
+/** The objects of one kind. */
+export function objectsOf(snapshot: Snapshot, kind: Kind): ReadonlyMap<ObjectKey, AnyObject> {
   switch (kind) {
     case 'Ingress':
       return snapshot.ingresses;

@@ -405,7 +405,7 @@ describe('a storm of changes', { timeout: 60_000 }, () => {
 describe('names', { timeout: 20_000 }, () => {
   test('of ExternalName Services come back resolved in a later snapshot', async () => {
     await start();
-    source.resolveNames(new Set(['10.1.2.3']));
+    source.want({ names: new Set(['10.1.2.3']), secrets: new Set() });
     await until(() => now().resolvedNames.size === 1);
     assert.deepEqual(now().resolvedNames.get('10.1.2.3'), {
       name: '10.1.2.3',

@@ -3,11 +3,11 @@ import { stat } from 'node:fs/promises';
 import { normalize, sep } from 'node:path';
 import type { Problem } from '../../model/problem.ts';
 import { EMPTY_SNAPSHOT, type Snapshot } from '../../model/snapshot.ts';
+import { Debounce } from '../debounce.ts';
 import { createLookup, type Lookup } from '../names/lookup.ts';
 import { NameResolver } from '../names/resolver.ts';
-import type { Source } from '../source.ts';
+import type { Source, Wants } from '../source.ts';
 import { nextSnapshot } from '../store.ts';
-import { Debounce } from './debounce.ts';
 import { type Finding, type Findings, Folder, type Hint } from './folder.ts';
 import { readManifest, unreadableManifest } from './manifest-file.ts';
 import { ManifestSet } from './manifest-set.ts';
@@ -88,8 +88,9 @@ class ManifestsSource implements Source {
     this.#timers.add(setInterval(() => this.#rescan(), RESCAN_TURN_MS));
   }
 
-  resolveNames(names: ReadonlySet<string>): void {
+  want({ names }: Wants): boolean {
     this.#names.setNames(names);
+    return true;
   }
 
   async close(): Promise<void> {

@@ -1,0 +1,371 @@
+/** The source of objects that is a Kubernetes API server. */
+import type { KubernetesApi } from '../../kubernetes/api.ts';
+import type { ObjectKey } from '../../model/keys.ts';
+import type { Problem } from '../../model/problem.ts';
+import { type AnyObject, EMPTY_SNAPSHOT, type Kind, type Snapshot } from '../../model/snapshot.ts';
+import { Debounce } from '../debounce.ts';
+import { createLookup } from '../names/lookup.ts';
+import { NameResolver } from '../names/resolver.ts';
+import type { Source, Wants } from '../source.ts';
+import { type Changes, nextSnapshot, objectsOf } from '../store.ts';
+import { feedForbidden, secretForbidden } from './access.ts';
+import { Feed, type FeedTarget } from './feed.ts';
+import { CRDS, resourceName, SECRETS, WATCHED_KINDS, type WatchedKind } from './kinds.ts';
+import type { Change } from './list-watch.ts';
+import { Objects } from './objects.ts';
+import { SecretReader } from './secrets.ts';
+import { type CacheOptions, readCache, writeCache } from './snapshot-cache.ts';
+
+export interface KubernetesOptions {
+  readonly api: KubernetesApi;
+  /** Those that are read; empty for all. */
+  readonly namespaces: readonly string[];
+  readonly dnsServers: readonly string[];
+  /** A watch that is silent for this long is opened anew. */
+  readonly watchIdleMs: number;
+  /** Null: nothing is kept on disk. */
+  readonly cache: CacheOptions | null;
+  /** For the log. */
+  readonly onEvent: (
+    level: 'info' | 'warn',
+    event: string,
+    message: string,
+    fields: Readonly<Record<string, unknown>>,
+  ) => void;
+}
+
+export interface KubernetesSource extends Source {
+  /** Whether all that is watched is up to date, as far as we know. */
+  readonly isConnected: boolean;
+  /** Since that was last so, in milliseconds; 0 while it is. Null when it never was. */
+  readonly behindMs: number | null;
+}
+
+/** A change is handed on when it was quiet for so long: a Service and its slices come on different connections … */
+const SETTLE_MS = 3;
+/** … or this long after its first notice, in a cluster that is never quiet. */
+const MAX_WAIT_MS = 50;
+/** How long a change may be held back because a Secret that it names is still being read. */
+const MAX_HOLD_MS = 3000;
+/** An API server that answers is waited for so long before the cache is used. */
+const CACHE_AFTER_MS = 10_000;
+const SAVE_DELAY_MS = 5000;
+const SAVE_INTERVAL_MS = 60_000;
+
+export function kubernetesSource(options: KubernetesOptions): KubernetesSource {
+  return new Watching(options);
+}
+
+interface WatchedFeed {
+  readonly watched: WatchedKind;
+  readonly feed: Feed;
+}
+
+class Watching implements KubernetesSource {
+  readonly #options: KubernetesOptions;
+  readonly #feeds: readonly WatchedFeed[];
+  readonly #crds: Feed;
+  #watchesCrds = false;
+  readonly #objects = new Objects();
+  /** Apart, because a change of objects is held back until the Secrets that it names are there. */
+  readonly #secretObjects = new Objects();
+  readonly #secrets: SecretReader;
+  readonly #names: NameResolver;
+  readonly #settled = new Debounce(MAX_WAIT_MS, () => this.#update());
+  #snapshot = EMPTY_SNAPSHOT;
+  #phase: 'starting' | 'cached' | 'live' = 'starting';
+  /** Until when the snapshot that was handed out last may be held back; null when it is not. */
+  #heldUntil: number | null = null;
+  #holdTimer: NodeJS.Timeout | undefined;
+  #cacheTimer: NodeJS.Timeout | undefined;
+  #cached: Promise<void> | null = null;
+  #saveTimer: NodeJS.Timeout | undefined;
+  #saving: Promise<void> = Promise.resolve();
+  #savedAt = Number.NEGATIVE_INFINITY;
+  #closed = false;
+  #connected = false;
+  #connectedAt: number | null = null;
+  readonly #refused = new Set<string>();
+  #onSnapshot: (snapshot: Snapshot) => void = () => {};
+  #onFirst = (): void => {};
+
+  constructor(options: KubernetesOptions) {
+    this.#options = options;
+    const { api, namespaces } = options;
+    this.#secrets = new SecretReader({
+      api,
+      isInScope: (namespace) => namespaces.length === 0 || namespaces.includes(namespace),
+      onRead: (key, value) => this.#secretObjects.put(SECRETS, key, value),
+      onGone: (key) => this.#secretObjects.remove('Secret', key),
+      onProgress: () => this.#settled.hint(SETTLE_MS),
+    });
+    this.#names = new NameResolver(createLookup({ servers: options.dnsServers }), () =>
+      this.#settled.hint(SETTLE_MS),
+    );
+    this.#feeds = [...WATCHED_KINDS, SECRETS].flatMap((watched) => this.#feedsOf(watched));
+    const crds = { resource: CRDS, namespace: null, isOptional: true, metadataOnly: true };
+    this.#crds = this.#feed(crds, (changes) => this.#crdsChanged(changes));
+  }
+
+  get isConnected(): boolean {
+    return this.#connected;
+  }
+
+  get behindMs(): number | null {
+    if (this.#connected) return 0;
+    return this.#connectedAt === null ? null : performance.now() - this.#connectedAt;
+  }
+
+  start(onSnapshot: (snapshot: Snapshot) => void): Promise<void> {
+    this.#onSnapshot = onSnapshot;
+    const first = new Promise<void>((resolve) => {
+      this.#onFirst = resolve;
+    });
+    for (const { feed } of this.#feeds) feed.start();
+    if (this.#options.cache !== null) {
+      this.#cacheTimer = setTimeout(() => this.#startFromCache(), CACHE_AFTER_MS);
+    }
+    return first;
+  }
+
+  want({ names, secrets }: Wants): boolean {
+    this.#names.setNames(names);
+    this.#secrets.want(secrets);
+    const now = performance.now();
+    const settled =
+      this.#phase === 'cached' ||
+      this.#secrets.isSettled ||
+      (this.#heldUntil !== null && now >= this.#heldUntil);
+    this.#heldUntil = settled ? null : (this.#heldUntil ?? now + MAX_HOLD_MS);
+    return settled;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#settled.cancel();
+    this.#names.close();
+    this.#secrets.close();
+    clearTimeout(this.#holdTimer);
+    clearTimeout(this.#cacheTimer);
+    const isUnsaved = this.#saveTimer !== undefined;
+    clearTimeout(this.#saveTimer);
+    await Promise.all([...this.#feeds.map(({ feed }) => feed.close()), this.#crds.close(), this.#cached]);
+    await this.#saving;
+    if (isUnsaved) await this.#save();
+    this.#onFirst();
+  }
+
+  #feedsOf(watched: WatchedKind): WatchedFeed[] {
+    const { namespaces } = this.#options;
+    const everywhere = watched.scope === 'cluster' || namespaces.length === 0;
+    return (everywhere ? [null] : namespaces).map((namespace) => {
+      const target = {
+        resource: watched.resource,
+        namespace,
+        isOptional: watched.need === 'optional',
+        metadataOnly: watched === SECRETS,
+      };
+      return { watched, feed: this.#feed(target, (changes) => this.#changed(watched, changes)) };
+    });
+  }
+
+  #feed(target: FeedTarget, onChanges: (changes: readonly Change[]) => void): Feed {
+    const { api, watchIdleMs } = this.#options;
+    const onStatus = () => this.#statusChanged();
+    return new Feed(api, target, { watchIdleMs, random: Math.random, onChanges, onStatus });
+  }
+
+  #changed(watched: WatchedKind, changes: readonly Change[]): void {
+    if (watched === SECRETS) return this.#secrets.take(changes);
+    for (const change of changes) {
+      if (change.type === 'put') this.#objects.put(watched, change.item.id, change.item.value);
+      else this.#objects.remove(watched.kind, change.id);
+    }
+    if (this.#phase === 'live') this.#settled.hint(SETTLE_MS);
+  }
+
+  #crdsChanged(changes: readonly Change[]): void {
+    const names = new Set(changes.map((change) => (change.type === 'put' ? change.item.id : change.id)));
+    for (const { feed } of this.#feeds) if (names.has(resourceName(feed.target.resource))) feed.hurry();
+  }
+
+  #statusChanged(): void {
+    if (this.#closed) return;
+    const secrets = this.#feeds.filter(({ watched }) => watched === SECRETS);
+    if (secrets.every(({ feed }) => feed.isSynced)) this.#secrets.setIndex('complete');
+    else if (secrets.some(({ feed }) => isForbidden(feed))) this.#secrets.setIndex('forbidden');
+    if (!this.#watchesCrds && this.#feeds.some(({ feed }) => feed.status === 'absent')) {
+      this.#watchesCrds = true;
+      this.#crds.start();
+    }
+    this.#noteConnection();
+    this.#noteRefusals();
+    if (this.#phase !== 'live' && this.#feeds.every(isSettled)) this.#becomeLive();
+    else if (this.#phase === 'starting' && this.#isAway()) this.#startFromCache();
+    else if (this.#phase === 'live') this.#settled.hint(SETTLE_MS);
+  }
+
+  /** Everything was listed: from here on what we know is the cluster, and no longer what was on disk. */
+  #becomeLive(): void {
+    clearTimeout(this.#cacheTimer);
+    const changes = this.#objects.takeChanges();
+    const removed = this.#phase === 'cached' ? [...vanished(this.#snapshot, changes.put, this.#feeds)] : [];
+    this.#phase = 'live';
+    this.#publish({ put: changes.put, removed });
+  }
+
+  #update(): void {
+    if (this.#closed || this.#phase === 'starting') return;
+    if (this.#heldUntil !== null) {
+      const isOver = this.#secrets.isSettled || performance.now() >= this.#heldUntil;
+      if (isOver) this.#publish(this.#secretObjects.takeChanges());
+      return;
+    }
+    const secrets = this.#secretObjects.takeChanges();
+    if (this.#phase === 'cached') return this.#publish(secrets);
+    const objects = this.#objects.takeChanges();
+    this.#publish({
+      put: [...objects.put, ...secrets.put],
+      removed: [...objects.removed, ...secrets.removed],
+    });
+  }
+
+  #publish(changes: Changes): void {
+    const all = { ...changes, problems: this.#problems(), resolvedNames: this.#names.results };
+    const next = nextSnapshot(this.#snapshot, all);
+    const isFirst = this.#snapshot.version === 0;
+    const isHeld = this.#heldUntil !== null;
+    if (next === this.#snapshot && !isHeld && !isFirst) return;
+    // An empty cluster changes nothing, but the first snapshot is promised.
+    this.#snapshot = next.version === 0 ? { ...next, version: 1 } : next;
+    this.#onSnapshot(this.#snapshot);
+    clearTimeout(this.#holdTimer);
+    if (this.#heldUntil !== null) {
+      this.#holdTimer = setTimeout(() => this.#update(), this.#heldUntil - performance.now() + 1);
+      return;
+    }
+    this.#onFirst();
+    if (this.#phase === 'live') this.#saveLater();
+    if (isHeld) this.#settled.hint(SETTLE_MS);
+  }
+
+  #problems(): Problem[] {
+    const problems = [...this.#objects.problems, ...this.#secretObjects.problems];
+    for (const { feed } of this.#feeds) {
+      if (isForbidden(feed)) problems.push(feedForbidden(feed.target, feed.failure!, feed.isSynced));
+    }
+    for (const [key, failure] of this.#secrets.forbidden) problems.push(secretForbidden(key, failure));
+    return problems;
+  }
+
+  /** Whether the server is out of reach, as opposed to slow or unwilling. */
+  #isAway(): boolean {
+    return this.#feeds.some(
+      ({ watched, feed }) =>
+        watched.need === 'essential' && feed.status === 'failing' && !feed.isSynced && !isForbidden(feed),
+    );
+  }
+
+  #startFromCache(): void {
+    const { cache } = this.#options;
+    if (cache === null || this.#cached !== null) return;
+    clearTimeout(this.#cacheTimer);
+    this.#cached = readCache(cache).then((read) => {
+      if (this.#closed || this.#phase !== 'starting' || read.kind === 'none') return;
+      const { file } = cache;
+      if (read.kind === 'unusable') {
+        const message = `the API server is away and the cache is of no use: ${read.message}`;
+        return this.#options.onEvent('warn', 'source-cache-unusable', message, { file });
+      }
+      const age = Math.round((Date.now() - read.savedAt) / 1000);
+      const message = 'the API server is away: serving what was known when the cache was written';
+      this.#options.onEvent('warn', 'source-from-cache', message, { file, age_s: age });
+      this.#phase = 'cached';
+      this.#snapshot = read.snapshot;
+      this.#onSnapshot(read.snapshot);
+      this.#onFirst();
+    });
+  }
+
+  #noteConnection(): void {
+    const connected = this.#feeds.every(isUpToDate);
+    if (connected === this.#connected) return;
+    const before = this.#connectedAt;
+    const now = performance.now();
+    this.#connectedAt = now;
+    this.#connected = connected;
+    const { server } = this.#options.api;
+    if (connected) {
+      const seconds = before === null ? 0 : Math.round((now - before) / 1000);
+      const message = 'everything that is watched is up to date';
+      return this.#options.onEvent('info', 'source-connected', message, { server, away_s: seconds });
+    }
+    const { feed } = this.#feeds.find((each) => !isUpToDate(each))!;
+    const { failure } = feed;
+    const why = failure === null ? 'it is listed anew' : `${failure.reason}: ${failure.message}`;
+    const message = `${resourceName(feed.target.resource)} may be out of date: ${why}; the last known state stays in use`;
+    this.#options.onEvent('warn', 'source-disconnected', message, { server });
+  }
+
+  /** Says at once what we may not read: before the first snapshot there is no other way to learn of it. */
+  #noteRefusals(): void {
+    for (const { feed } of this.#feeds) {
+      const { message } = isForbidden(feed)
+        ? feedForbidden(feed.target, feed.failure!, feed.isSynced)
+        : { message: null };
+      if (message === null || this.#refused.has(message) || this.#phase === 'live') continue;
+      this.#refused.add(message);
+      this.#options.onEvent('warn', 'source-forbidden', message, {});
+    }
+  }
+
+  #saveLater(): void {
+    if (this.#options.cache === null || this.#saveTimer !== undefined) return;
+    const wait = Math.max(SAVE_DELAY_MS, this.#savedAt + SAVE_INTERVAL_MS - performance.now());
+    this.#saveTimer = setTimeout(() => {
+      this.#saveTimer = undefined;
+      this.#saving = this.#saving.then(() => this.#save());
+    }, wait);
+  }
+
+  async #save(): Promise<void> {
+    const { cache } = this.#options;
+    if (cache === null) return;
+    this.#savedAt = performance.now();
+    try {
+      await writeCache(cache, this.#snapshot, Date.now());
+    } catch (error) {
+      const { message } = error as Error;
+      this.#options.onEvent('warn', 'source-cache-unwritable', message, { file: cache.file });
+    }
+  }
+}
+
+function isForbidden(feed: Feed): boolean {
+  return feed.status === 'failing' && feed.failure?.status === 403;
+}
+
+/** Whether the first snapshot need not wait for it any more. */
+function isSettled({ watched, feed }: WatchedFeed): boolean {
+  return feed.isSynced || (watched.need !== 'essential' && isForbidden(feed));
+}
+
+function isUpToDate({ watched, feed }: WatchedFeed): boolean {
+  const { status } = feed;
+  return status === 'live' || status === 'absent' || (watched.need !== 'essential' && isForbidden(feed));
+}
+
+/** What the cache had of the kinds that were listed since, and the cluster has no longer. Secrets go their own way. */
+function* vanished(
+  cached: Snapshot,
+  present: Iterable<AnyObject>,
+  feeds: readonly WatchedFeed[],
+): Generator<{ readonly kind: Kind; readonly key: ObjectKey }> {
+  const there = new Set<string>();
+  for (const { kind, meta } of present) there.add(`${kind} ${meta.key}`);
+  const kinds = new Set(feeds.filter(({ feed }) => feed.isSynced).map(({ watched }) => watched.kind));
+  for (const kind of kinds) {
+    if (kind === 'Secret') continue;
+    for (const key of objectsOf(cached, kind).keys()) if (!there.has(`${kind} ${key}`)) yield { kind, key };
+  }
+}
