@@ -232,26 +232,46 @@ test('run needs a folder of manifests, other commands do not', () => {
   assert.equal(loadCommonSettings(nothing).ok, true);
 });
 
-describe('the source kubernetes is said to be unavailable', () => {
-  const cases: readonly [
-    when: string,
-    flags: Record<string, string>,
-    environment: Record<string, string>,
-    start: string,
-  ][] = [
-    ['when it is asked for', { source: 'kubernetes' }, {}, '--source: '],
-    ['when there is a kubeconfig', {}, { TIDEGATE_KUBECONFIG: '/k' }, 'TIDEGATE_KUBECONFIG: '],
-    ['in a pod', {}, { KUBERNETES_SERVICE_HOST: '10.43.0.1' }, 'running in a pod'],
-  ];
-  for (const [when, flags, environment, start] of cases) {
+describe('the source is a Kubernetes API server', () => {
+  const cases: readonly [when: string, flags: Record<string, string>, environment: Record<string, string>][] =
+    [
+      ['when it is asked for', { source: 'kubernetes' }, {}],
+      ['when there is a kubeconfig', {}, { TIDEGATE_KUBECONFIG: '/k' }],
+      ['in a pod', {}, { KUBERNETES_SERVICE_HOST: '10.43.0.1' }],
+    ];
+  for (const [when, flags, environment] of cases) {
     test(when, () => {
-      const [error = ''] = errorsOf(flags, environment);
-      assert.ok(error.startsWith(start), error);
-      assert.match(error, /not available in this version: use --source manifests/);
+      const loaded = loadSettings({ flags: new Map(Object.entries(flags)), environment });
+      assert.ok(loaded.ok);
+      assert.equal(loaded.settings.source.kind, 'kubernetes');
     });
   }
   test('but not in a pod that asks for manifests', () => {
     assert.deepEqual(errorsOf({ source: 'manifests' }, { KUBERNETES_SERVICE_HOST: '10.43.0.1' }), []);
+  });
+  test('with what else is to be known about it', () => {
+    const flags = {
+      kubeconfig: '/k',
+      context: 'prod',
+      namespaces: 'a, b,a',
+      'watch-idle': '90s',
+      'snapshot-cache': '/cache',
+      'cache-secrets': 'on',
+    };
+    const loaded = loadSettings({ flags: new Map(Object.entries(flags)), environment: {} });
+    assert.ok(loaded.ok);
+    assert.deepEqual(loaded.settings.source, {
+      kind: 'kubernetes',
+      kubeconfig: '/k',
+      context: 'prod',
+      namespaces: ['a', 'b'],
+      watchIdleMs: 90_000,
+      cache: { file: '/cache', secrets: true },
+    });
+  });
+  test('and a namespace has the name of one', () => {
+    const [error = ''] = errorsOf({ source: 'kubernetes', namespaces: 'a,B' }, {});
+    assert.match(error, /--namespaces.*"B" is not one/);
   });
 });
 
