@@ -1,0 +1,33 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import fc from 'fast-check';
+import { parseIp } from './ip.ts';
+import { formatIp, formatPrefix } from './ip-text.ts';
+
+describe('addresses have one spelling (RFC 5952)', () => {
+  for (const [given, expected] of [
+    ['192.0.2.1', '192.0.2.1'],
+    ['0.0.0.0', '0.0.0.0'],
+    ['2001:0DB8::0001', '2001:db8::1'],
+    ['2001:db8:0:0:1:0:0:1', '2001:db8::1:0:0:1'],
+    ['2001:db8:0:1:1:1:1:1', '2001:db8:0:1:1:1:1:1'],
+    ['::', '::'],
+    ['::1', '::1'],
+    ['1::', '1::'],
+    ['0:0:1:0:0:0:1:0', '0:0:1::1:0'],
+  ] as const) {
+    test(`${given} is ${expected}`, () => assert.equal(formatIp(parseIp(given)!), expected));
+  }
+  test('a prefix has its length behind it', () => {
+    assert.equal(formatPrefix({ ...parseIp('2001:db8::')!, length: 32 }), '2001:db8::/32');
+  });
+  test('every address comes back from its text', () => {
+    fc.assert(
+      fc.property(fc.bigInt(0n, (1n << 128n) - 1n), (value) => {
+        // An IPv4-mapped address parses as IPv4, so it is not one of ours.
+        if (value >> 32n === 0xffffn) return;
+        assert.deepEqual(parseIp(formatIp({ family: 6, value })), { family: 6, value });
+      }),
+    );
+  });
+});

@@ -1,0 +1,33 @@
+/** IP addresses as text, in the one spelling of RFC 5952. */
+import type { IpAddress, IpPrefix } from './ip.ts';
+
+export function formatIp(ip: IpAddress): string {
+  return ip.family === 4 ? formatIpv4(ip.value) : formatIpv6(ip.value);
+}
+
+/** `192.0.2.0/24`; the bits behind the length are printed as they are. */
+export function formatPrefix(prefix: IpPrefix): string {
+  return `${formatIp(prefix)}/${prefix.length}`;
+}
+
+function formatIpv4(value: bigint): string {
+  const n = Number(value);
+  return `${n >>> 24}.${(n >>> 16) & 255}.${(n >>> 8) & 255}.${n & 255}`;
+}
+
+/** The longest run of zero groups, the first of equal ones, becomes `::`; a single group does not. */
+function formatIpv6(value: bigint): string {
+  const groups: number[] = [];
+  for (let shift = 112n; shift >= 0n; shift -= 16n) groups.push(Number((value >> shift) & 0xffffn));
+  let best = 0;
+  let bestLength = 1;
+  for (let i = 0; i < 8; i++) {
+    let length = 0;
+    while (i + length < 8 && groups[i + length] === 0) length++;
+    if (length > bestLength) [best, bestLength] = [i, length];
+    i += length;
+  }
+  const hex = groups.map((group) => group.toString(16));
+  if (bestLength === 1) return hex.join(':');
+  return `${hex.slice(0, best).join(':')}::${hex.slice(best + bestLength).join(':')}`;
+}
