@@ -171,9 +171,10 @@ describe('HTTP/1.1 clients of an HTTP/2 endpoint', () => {
     assert.deepEqual((await ask('GET', '/trailers')).trailers, { 'x-sum': 'y', x_under: 'z' });
     const request = http.request({ port: proxy.http, path: '/hints', headers: { host: 'h2.test' } });
     request.end();
+    const final = once(request, 'response');
     const [info] = (await within(once(request, 'information'), 'the 103')) as [http.InformationEvent];
     assert.equal(info.statusCode, 103);
-    await once(request, 'response');
+    await within(final, 'the response');
     request.destroy();
   });
 
@@ -185,20 +186,6 @@ describe('HTTP/1.1 clients of an HTTP/2 endpoint', () => {
       CONTENT.subarray(0, 4 * MIB),
     );
     assert.deepEqual([status, body.toString()], [413, 'too much']);
-  });
-
-  test('a client that goes away cancels its stream and no other', async () => {
-    const before = connections;
-    const request = http.request({ port: proxy.http, path: '/hold', headers: { host: 'h2.test' } });
-    request.on('error', () => {});
-    request.end();
-    await eventually(() => assert.equal(held.size, 1));
-    const kept = ask('GET', '/bytes/100');
-    const cancels = cancelled;
-    request.destroy();
-    await eventually(() => assert.equal(cancelled, cancels + 1));
-    assert.equal((await kept).body.length, 100);
-    assert.equal(connections, before);
   });
 
   test('a WebSocket becomes an extended CONNECT', async () => {
@@ -228,6 +215,39 @@ describe('HTTP/1.1 clients of an HTTP/2 endpoint', () => {
     assert.equal(bytes.toString(), 'hello');
     socket.end();
     await within(once(socket, 'end'), 'the end');
+  });
+});
+
+describe('HTTP/2 clients of an HTTP/2 endpoint', () => {
+  const client = http2.connect(`http://127.0.0.1:${proxy.http}`);
+  scope.after(() => client.destroy());
+
+  test('a client that gives up cancels its stream and no other', async () => {
+    const before = connections;
+    const request = client.request({ ':path': '/hold', ':authority': 'h2.test' });
+    request.on('error', () => {});
+    await eventually(() => assert.equal(held.size, 1));
+    const kept = ask('GET', '/bytes/100');
+    const cancels = cancelled;
+    request.close(http2.constants.NGHTTP2_CANCEL);
+    await eventually(() => assert.equal(cancelled, cancels + 1));
+    assert.equal((await kept).body.length, 100);
+    assert.equal(connections, before);
+  });
+
+  test('cookies in crumbs arrive as one field, trailers of a request as trailers', async () => {
+    const request = client.request(
+      { ':path': '/crumbs', ':method': 'POST', ':authority': 'h2.test', cookie: ['a=1', 'b=2'] as never },
+      { waitForTrailers: true },
+    );
+    request.on('wantTrailers', () => request.sendTrailers({ 'x-end': 'z' }));
+    request.end('body');
+    request.resume();
+    await within(once(request, 'end'), 'the answer');
+    const { headers, body, trailers } = seen.get('/crumbs')!;
+    assert.equal(headers['cookie'], 'a=1; b=2');
+    assert.equal(body.toString(), 'body');
+    assert.equal(trailers['x-end'], 'z');
   });
 });
 

@@ -13,6 +13,7 @@ import type { Endpoint, Waiter } from '../upstream/endpoint.ts';
 import type { LiveUpstream } from '../upstream/upstreams.ts';
 import type { Dataplane } from './dataplane.ts';
 import { forwardedHead, idFor, isLoop, offeredUpgrade } from './forward-request.ts';
+import { grpcAnswer, isGrpc } from './grpc.ts';
 import { hashKey } from './hash-key.ts';
 import type { LiveRoute } from './live-route.ts';
 import { acceptIn, type OwnAnswer, ownAnswer, redirectAnswer } from './own-answer.ts';
@@ -166,7 +167,8 @@ export class Exchange implements Waiter, Timed {
     if (refused !== 0) return this.answer(refused, 'not-served');
     const { tlsHosts } = dataplane;
     const location = route === null ? null : tlsRedirect(route.policy, head, target, peer, tlsHosts);
-    if (location !== null) return this.#answerWith(redirectAnswer(308, location, this.id), 'tls-redirect');
+    if (location !== null)
+      return this.#answerWith(redirectAnswer(308, location, this.id), 308, 'tls-redirect');
     const denied = clientCertificateRefusal(head.authority, peer, tlsHosts);
     if (denied !== 0) return this.answer(denied, 'client-certificate');
     if (route === null) return this.answer(404, 'no-route');
@@ -398,11 +400,15 @@ export class Exchange implements Waiter, Timed {
 
   /** Answers with a response of our own. */
   answer(status: number, reason: string): void {
-    this.#answerWith(ownAnswer(status, acceptIn(this.headText), this.id), reason);
+    const { headText, id } = this;
+    const answer =
+      this.http2 && isGrpc(headText) ? grpcAnswer(status, id) : ownAnswer(status, acceptIn(headText), id);
+    this.#answerWith(answer, status, reason);
   }
 
-  #answerWith(answer: OwnAnswer, reason: string): void {
-    this.status = answer.status;
+  /** `status` is what the answer means, whatever a protocol inside HTTP makes of it. */
+  #answerWith(answer: OwnAnswer, status: number, reason: string): void {
+    this.status = status;
     if (this.reason === '') this.reason = reason;
     this.state = RESPONDING;
     const { hstsLine } = this.dataplane;

@@ -72,7 +72,9 @@ export class ResponseBlocks {
   own(answer: OwnAnswer): string {
     let block = encodeField(':status', String(answer.status)) + this.#server + date();
     if (answer.contentType !== '') block += encodeField('content-type', answer.contentType);
-    return block + encodeField('content-length', String(answer.body.length)) + encodeLines(answer.fields);
+    // Without a body END_STREAM says it all, and gRPC would take a length for metadata.
+    if (answer.body !== '') block += encodeField('content-length', String(answer.body.length));
+    return block + encodeLines(answer.fields);
   }
 
   /** The block of a response without content. */

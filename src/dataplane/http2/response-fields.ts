@@ -27,7 +27,8 @@ export const TOO_LARGE = -2;
 const STATUS_LINES: string[] = [];
 
 function statusLine(status: number): string {
-  return (STATUS_LINES[status] ??= `HTTP/2.0 ${status} \r\n`);
+  STATUS_LINES[status] ??= `HTTP/2.0 ${status} \r\n`;
+  return STATUS_LINES[status];
 }
 
 /** One for all connections: a block is decoded in one go. */
