@@ -16,6 +16,13 @@ import { proxyConnectTimeout } from './proxy-connect-timeout.ts';
 import { proxyNextUpstreamTries } from './proxy-next-upstream-tries.ts';
 import { proxyReadTimeout } from './proxy-read-timeout.ts';
 import { proxySendTimeout } from './proxy-send-timeout.ts';
+import { proxySslCiphers } from './proxy-ssl-ciphers.ts';
+import { proxySslName } from './proxy-ssl-name.ts';
+import { proxySslProtocols } from './proxy-ssl-protocols.ts';
+import { proxySslSecret } from './proxy-ssl-secret.ts';
+import { proxySslServerName } from './proxy-ssl-server-name.ts';
+import { proxySslVerify } from './proxy-ssl-verify.ts';
+import { proxySslVerifyDepth } from './proxy-ssl-verify-depth.ts';
 import { sslPassthrough } from './ssl-passthrough.ts';
 import { sslRedirect } from './ssl-redirect.ts';
 import { upstreamHashBy } from './upstream-hash-by.ts';
@@ -27,6 +34,13 @@ export const ALL_ANNOTATIONS: readonly Annotation[] = [
   proxyReadTimeout,
   proxyNextUpstreamTries,
   backendProtocol,
+  proxySslSecret,
+  proxySslVerify,
+  proxySslVerifyDepth,
+  proxySslName,
+  proxySslServerName,
+  proxySslCiphers,
+  proxySslProtocols,
   loadBalance,
   sslRedirect,
   forceSslRedirect, // after ssl-redirect, which it overrides

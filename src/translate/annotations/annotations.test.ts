@@ -59,8 +59,9 @@ test('every annotation has a name of its own, a line for the reference, and refu
   assert.equal(new Set(ALL_ANNOTATIONS.map(({ name }) => name)).size, ALL_ANNOTATIONS.length);
   for (const annotation of ALL_ANNOTATIONS) {
     assert.match(annotation.doc, /\.$/);
-    // auth-tls-secret refuses it where the Secret is looked up, and closes the hosts.
-    const expected = annotation.name === 'auth-tls-secret' ? 'client-auth' : 'invalid';
+    // These refuse it where the Secret is looked up, and close hosts or routes.
+    const later = { 'auth-tls-secret': 'client-auth', 'proxy-ssl-secret': 'backend' };
+    const expected = later[annotation.name as keyof typeof later] ?? 'invalid';
     assert.equal(annotation.parse('no such value').kind, expected, annotation.name);
     assert.ok(!isHarmless(annotation.name, ''), annotation.name);
   }

@@ -14,7 +14,7 @@ export const backendProtocol: Annotation = {
   parse(value) {
     const scheme = SCHEMES.get(value.toUpperCase());
     return scheme === undefined
-      ? { kind: 'invalid', expected: `one of ${[...SCHEMES.keys()].join(', ')}` }
+      ? { kind: 'invalid', expected: `one of ${[...SCHEMES.keys()].join(', ')} (FastCGI is not spoken)` }
       : { kind: 'backend', backend: { scheme } };
   },
 };

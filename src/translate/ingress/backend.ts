@@ -12,8 +12,9 @@ import { UNVERIFIED_TLS, type UpstreamTls } from '../../model/upstream-tls.ts';
 import type { TranslateOptions } from '../options.ts';
 import type { ProblemText } from '../problem-of.ts';
 import { findServicePort, portText } from '../services/port.ts';
-import { type Scheme, schemeOf, schemeText } from '../services/scheme.ts';
+import { schemeOf, schemeText } from '../services/scheme.ts';
 import type { UpstreamSpec } from '../services/upstream.ts';
+import { type BackendAsked, type BackendSecret, upstreamTls } from '../tls/upstream-tls.ts';
 
 export interface ResolvedBackend {
   readonly action: RouteAction;
@@ -27,10 +28,8 @@ export interface ResolvedBackend {
 export interface BackendContext {
   readonly namespace: string;
   readonly balance: BalancePolicy;
-  /** What the Ingress says is spoken; null: as the Service says. */
-  readonly scheme: Scheme | null;
-  /** For backends with TLS. */
-  readonly tls: UpstreamTls;
+  readonly asked: BackendAsked;
+  readonly secret: BackendSecret;
   readonly services: ReadonlyMap<ObjectKey, Service>;
   readonly options: TranslateOptions;
 }
@@ -65,20 +64,28 @@ export function resolveBackend(backend: IngressBackend, context: BackendContext)
     missingPort(service, backend.port, port) ??
     refusedPort(service, port);
   if (refusal !== null) return unavailable(describeService(ref), refusal);
+  const tls = upstreamTls(context.asked, context.secret, service);
   const upstream: UpstreamSpec = {
-    key: upstreamKey(ref, context),
+    key: upstreamKey(ref, tls, context),
     service: service.meta.key,
     ref,
     port: backend.port,
     balance: context.balance,
-    scheme: context.scheme,
-    tls: context.tls,
+    scheme: context.asked.scheme,
+    tls,
   };
   return {
     action: { kind: 'forward', upstream: upstream.key },
     upstream,
-    problem: context.scheme === null ? unknownProtocol(service, port) : null,
+    problem: context.asked.scheme === null ? unknownProtocol(service, port) : null,
   };
+}
+
+/** The backend of a route that must not be forwarded, whatever it is; why is said elsewhere. */
+export function closedBackend(backend: IngressBackend, namespace: string): ResolvedBackend {
+  const port = backend.kind === 'service' ? `:${portText(backend.port)}` : '';
+  const service = `${namespace}/${backend.name}${port}`;
+  return { action: { kind: 'unavailable', service }, upstream: null, problem: null };
 }
 
 function unavailable(service: string, problem: ProblemText): ResolvedBackend {
@@ -136,7 +143,11 @@ function unknownProtocol(service: Service, port: ServicePort | null): ProblemTex
 }
 
 /** `ns/name:port`, and what the Ingress says of it where that is not the default: such routes need pools of their own. */
-function upstreamKey(ref: ServiceRef, { balance, scheme, tls, options }: BackendContext): UpstreamKey {
+function upstreamKey(
+  ref: ServiceRef,
+  tls: UpstreamTls,
+  { balance, asked: { scheme }, options }: BackendContext,
+): UpstreamKey {
   const own = balanceText(balance);
   const parts = [describeService(ref)];
   if (own !== balanceText(options.defaultBalance)) parts.push(own);

@@ -13,7 +13,6 @@ import {
 import type { Problem } from '../../model/problem.ts';
 import type { Route } from '../../model/routing-table.ts';
 import type { Ingress, IngressBackend, IngressPath, Snapshot } from '../../model/snapshot.ts';
-import { UNVERIFIED_TLS } from '../../model/upstream-tls.ts';
 import { type Annotated, readAnnotations } from '../annotations/read.ts';
 import type { TranslateOptions } from '../options.ts';
 import { type ProblemText, problemOf } from '../problem-of.ts';
@@ -22,7 +21,8 @@ import type { UpstreamSpec } from '../services/upstream.ts';
 import { claimTls, type TlsClaim } from '../tls/claims.ts';
 import { NOTHING_PASSED, passThrough } from '../tls/passthrough.ts';
 import type { SecretCertificates } from '../tls/secret-certificates.ts';
-import { type ResolvedBackend, resolveBackend } from './backend.ts';
+import { backendSecretKey, type ReadBackendSecret, readBackendSecret } from '../tls/upstream-tls.ts';
+import { closedBackend, type ResolvedBackend, resolveBackend } from './backend.ts';
 
 export interface IngressPart {
   readonly ingress: Ingress;
@@ -70,6 +70,8 @@ class Draft {
   readonly #options: TranslateOptions;
   readonly #previous: IngressPart | null;
   readonly #annotated: Annotated;
+  /** For connections to the backends. */
+  readonly #secret: ReadBackendSecret;
   readonly #claims = new Map<Hostname, { paths: Map<PathKey, Route>; fallback: Route | null }>();
   readonly #upstreams = new Map<UpstreamKey, UpstreamSpec>();
   readonly #services = new Set<ObjectKey>();
@@ -91,6 +93,8 @@ class Draft {
     this.#previous = previous;
     this.#annotated = readAnnotations(ingress, options);
     this.#problems = [...this.#annotated.problems];
+    this.#secret = readBackendSecret(ingress, this.#annotated.backend, snapshot.secrets);
+    if (this.#secret.kind === 'refused') this.#problems.push(problemOf(ingress, this.#secret.problem));
   }
 
   /** Claims the host, and what no path of it takes for `spec.defaultBackend` where there is one. */
@@ -131,6 +135,7 @@ class Draft {
   }
 
   finish(certificates: SecretCertificates): IngressPart {
+    const backendSecret = backendSecretKey(this.#annotated.backend);
     const passed = this.#annotated.passthrough ? passThrough(this.#ingress, this.#claims) : NOTHING_PASSED;
     const tls = claimTls(
       this.#ingress,
@@ -147,7 +152,7 @@ class Draft {
       upstreams: [...this.#upstreams.values()],
       problems: [...this.#problems, ...passed.problems, ...tls.problems],
       services: [...this.#services],
-      secrets: [...tls.secrets],
+      secrets: backendSecret === null ? [...tls.secrets] : [...tls.secrets, backendSecret],
       nextLook: tls.nextLook,
     };
   }
@@ -172,14 +177,20 @@ class Draft {
     if (known !== undefined) return known;
     const { namespace } = this.#ingress.meta;
     if (backend.kind === 'service') this.#services.add(objectKey(namespace, backend.name));
-    const { balance, backend: asked } = this.#annotated;
-    const { services } = this.#snapshot;
-    const context = { namespace, balance, scheme: asked.scheme, tls: UNVERIFIED_TLS, services };
-    const resolved = resolveBackend(backend, { ...context, options: this.#options });
+    const resolved = this.#resolveAnew(backend);
     this.#backends.set(id, resolved);
     if (resolved.upstream !== null) this.#upstreams.set(resolved.upstream.key, resolved.upstream);
     if (resolved.problem !== null) this.#report(field, resolved.problem);
     return resolved;
+  }
+
+  #resolveAnew(backend: IngressBackend): ResolvedBackend {
+    const { namespace } = this.#ingress.meta;
+    if (this.#secret.kind === 'refused') return closedBackend(backend, namespace);
+    const { secret } = this.#secret;
+    const { balance, backend: asked } = this.#annotated;
+    const { services } = this.#snapshot;
+    return resolveBackend(backend, { namespace, balance, asked, secret, services, options: this.#options });
   }
 
   /** Puts `parent` in front of the field. */

@@ -2,6 +2,7 @@
 import { createHash, createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import type { Certificate, CertificateId } from '../../model/certificate.ts';
 import { type Secret, SecretBytes } from '../../model/snapshot.ts';
+import { textOf } from './authorities.ts';
 
 export type ReadCertificate =
   | { readonly certificate: Certificate; readonly fault: null }
@@ -15,11 +16,19 @@ const MAX_CHAIN = 16;
 const MIN_RSA_BITS = 2048;
 const CURVES: ReadonlySet<string | undefined> = new Set(['prime256v1', 'secp384r1', 'secp521r1']);
 
-/** Puts the chain into order (leaf first) and leaves out what does not belong to it. Dates are not looked at. */
 export function readCertificate(secret: Secret): ReadCertificate {
+  if (secret.type === TLS_TYPE) return readKeyPair(secret);
+  const fault = `Secret ${secret.meta.key} is of type "${secret.type}", expected ${TLS_TYPE}`;
+  return { certificate: null, fault };
+}
+
+/**
+ * The same of a Secret of any type. Puts the chain into order (leaf first) and leaves out what does not belong to it.
+ * Dates are not looked at.
+ */
+export function readKeyPair(secret: Secret): ReadCertificate {
   const where = `Secret ${secret.meta.key}`;
   const broken = (what: string): ReadCertificate => ({ certificate: null, fault: `${where} ${what}` });
-  if (secret.type !== TLS_TYPE) return broken(`is of type "${secret.type}", expected ${TLS_TYPE}`);
   const missing = ['tls.crt', 'tls.key'].filter((name) => textOf(secret, name).trim() === '');
   if (missing.length > 0) return broken(`has no ${missing.join(' and no ')}`);
 
@@ -38,13 +47,8 @@ export function readCertificate(secret: Secret): ReadCertificate {
   if (chain === null) return broken('has a tls.key that does not fit the certificate in tls.crt');
   const weakness =
     weaknessOf(key) ?? (chain.some(hasSha1Signature) ? 'has a certificate with a SHA-1 signature' : null);
-  if (weakness !== null) return broken(`${weakness}, which clients no longer accept`);
+  if (weakness !== null) return broken(`${weakness}, which is no longer accepted`);
   return { certificate: made(chain, key), fault: null };
-}
-
-function textOf(secret: Secret, name: string): string {
-  const bytes = secret.data.get(name)?.reveal();
-  return bytes === undefined ? '' : Buffer.from(bytes).toString('latin1');
 }
 
 function parseCertificate(pem: string): X509Certificate | null {

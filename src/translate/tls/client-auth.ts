@@ -1,9 +1,10 @@
 /** Client certificates: what the auth-tls-* annotations of an Ingress ask for, with the Secret they name. */
-import { createHash, X509Certificate } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import type { ClientAuth } from '../../model/certificate.ts';
 import { type ObjectKey, objectKey } from '../../model/keys.ts';
 import { type Ingress, type Secret, SecretBytes } from '../../model/snapshot.ts';
 import type { ProblemText } from '../problem-of.ts';
+import { readAuthorities, textOf } from './authorities.ts';
 
 /** What the annotations say; without a Secret the others mean nothing. */
 export interface ClientAuthAsked {
@@ -30,8 +31,6 @@ export interface ReadClientAuth {
 }
 
 const NONE: ReadClientAuth = { clientAuth: null, problem: null, secret: null };
-const BLOCK = /-----BEGIN CERTIFICATE-----[\sA-Za-z0-9+/=]+-----END CERTIFICATE-----/g;
-const MAX_AUTHORITIES = 200;
 
 /** When the Secret cannot be used the hosts are closed, never open: nobody gets in without what was asked for. */
 export function readClientAuth(
@@ -62,18 +61,10 @@ export function readClientAuth(
     );
   const secret = secrets.get(key);
   if (secret === undefined) return refuse('SecretNotFound', `there is no Secret ${key}`);
-  const authorities = textOf(secret, 'ca.crt').match(BLOCK) ?? [];
-  if (authorities.length === 0)
-    return refuse('InvalidSecret', `Secret ${key} has no PEM certificate in ca.crt`);
-  if (authorities.length > MAX_AUTHORITIES)
-    return refuse('InvalidSecret', `Secret ${key} has more than ${MAX_AUTHORITIES} certificates in ca.crt`);
-  if (!authorities.every(isReadable))
-    return refuse(
-      'InvalidSecret',
-      `Secret ${key} has something in ca.crt that is no certificate of an authority`,
-    );
+  const authorities = readAuthorities(secret, false);
+  if (authorities.fault !== null) return refuse('InvalidSecret', authorities.fault);
+  const { text } = authorities;
   const mode = verify === 'on' ? 'required' : verify === 'optional' ? 'optional' : 'unverified';
-  const text = `${authorities.join('\n')}\n`;
   const revoked = textOf(secret, 'ca.crl');
   if (revoked !== '' && !revoked.includes('-----BEGIN X509 CRL-----'))
     return refuse('InvalidSecret', `Secret ${key} has no PEM revocation list in ca.crl`);
@@ -95,18 +86,6 @@ export function readClientAuth(
   };
 }
 
-function textOf(secret: Secret, name: string): string {
-  return Buffer.from(secret.data.get(name)?.reveal() ?? []).toString('latin1');
-}
-
 function secretText(text: string): SecretBytes {
   return new SecretBytes(Buffer.from(text, 'latin1'));
-}
-
-function isReadable(pem: string): boolean {
-  try {
-    return new X509Certificate(pem).ca;
-  } catch {
-    return false;
-  }
 }
