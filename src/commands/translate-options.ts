@@ -16,6 +16,7 @@ export function translateOptions(settings: CommonSettings, fallback: Certificate
     controller,
     ingressClass,
     watchIngressWithoutClass,
+    hostSharing,
     balance,
     externalNames,
     limits,
@@ -25,6 +26,7 @@ export function translateOptions(settings: CommonSettings, fallback: Certificate
     controller,
     ingressClass,
     watchIngressWithoutClass,
+    hostSharing,
     defaultBalance: balance,
     defaultPolicy: {
       maxBodyBytes: limits.bodyBytes,

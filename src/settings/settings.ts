@@ -4,9 +4,10 @@ import { availableParallelism } from 'node:os';
 import type { AccessLogConfig, Limits, Timeouts, TlsConfig } from '../dataplane/config.ts';
 import type { BalancePolicy } from '../model/routing-table.ts';
 import type { LogLevel } from '../observe/log.ts';
+import { type ClusterSettings, clusterSettings, type WebhookSettings, webhookSettings } from './cluster.ts';
 import { type FileValues, readSettingsFile } from './file.ts';
 import { ALL_OPTIONS, LIMIT_OPTIONS, OPTIONS, type Option, TIMEOUT_OPTIONS } from './options.ts';
-import type { ListenAddress, SecretName } from './values.ts';
+import type { ListenAddress, ObjectReference } from './values.ts';
 
 /** What every command knows. */
 export interface CommonSettings {
@@ -19,7 +20,9 @@ export interface CommonSettings {
   readonly ingressClass: string;
   readonly controller: string;
   readonly watchIngressWithoutClass: boolean;
-  readonly defaultCertificate: SecretName | null;
+  /** Whether Ingresses of several namespaces may be served at the same host. */
+  readonly hostSharing: 'any-namespace' | 'same-namespace';
+  readonly defaultCertificate: ObjectReference | null;
   readonly sslRedirect: boolean;
   readonly balance: BalancePolicy;
   readonly externalNames: { readonly enabled: boolean; readonly allowLoopback: boolean };
@@ -42,6 +45,13 @@ export interface CommonSettings {
 /** What `run` needs on top: where objects come from. */
 export interface Settings extends CommonSettings {
   readonly source: SourceSettings;
+  readonly cluster: ClusterSettings;
+}
+
+/** What `webhook` needs. */
+export interface WebhookCommandSettings extends CommonSettings {
+  readonly source: SourceSettings;
+  readonly webhook: WebhookSettings;
 }
 
 export type SourceSettings =
@@ -79,7 +89,22 @@ export function loadCommonSettings(input: SettingsInput): Loaded<CommonSettings>
 /** Settings for `run`. */
 export function loadSettings(input: SettingsInput): Loaded<Settings> {
   const reader = new Reader(input);
-  const settings = { ...commonSettings(reader), source: sourceSettings(reader, input) };
+  const settings = {
+    ...commonSettings(reader),
+    source: sourceSettings(reader, input),
+    cluster: clusterSettings(reader, input.environment),
+  };
+  return reader.errors.length > 0 ? { ok: false, errors: reader.errors } : { ok: true, settings };
+}
+
+/** Settings for `webhook`. */
+export function loadWebhookSettings(input: SettingsInput): Loaded<WebhookCommandSettings> {
+  const reader = new Reader(input);
+  const settings = {
+    ...commonSettings(reader),
+    source: sourceSettings(reader, input),
+    webhook: webhookSettings(reader, input.environment),
+  };
   return reader.errors.length > 0 ? { ok: false, errors: reader.errors } : { ok: true, settings };
 }
 
@@ -170,6 +195,7 @@ function commonSettings(reader: Reader): CommonSettings {
     ingressClass: reader.read(OPTIONS.ingressClass),
     controller: reader.read(OPTIONS.controller),
     watchIngressWithoutClass: reader.read(OPTIONS.watchIngressWithoutClass),
+    hostSharing: reader.read(OPTIONS.hostSharing),
     defaultCertificate: reader.read(OPTIONS.defaultCertificate),
     sslRedirect: reader.read(OPTIONS.sslRedirect),
     balance: { kind: reader.read(OPTIONS.balance) },

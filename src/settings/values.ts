@@ -263,15 +263,32 @@ export const controllerName: ValueKind<string> = fromText(
   (text) => (text.length <= 250 && /^[a-z0-9.-]+\/[\w./-]+$/i.test(text) ? text : undefined),
 );
 
-export interface SecretName {
+/** `namespace/name` of an object. */
+export interface ObjectReference {
   readonly namespace: string;
   readonly name: string;
 }
 
-export const secretName: ValueKind<SecretName> = fromText('NS/NAME', 'NAMESPACE/NAME of a Secret', (text) => {
-  const [namespace = '', name = '', rest] = text.split('/');
-  return rest === undefined && LABELS.test(namespace) && LABELS.test(name) ? { namespace, name } : undefined;
-});
+export function objectReference(kind: string): ValueKind<ObjectReference> {
+  return fromText('NS/NAME', `NAMESPACE/NAME of a ${kind}`, (text) => {
+    const [namespace = '', name = '', rest] = text.split('/');
+    return rest === undefined && LABELS.test(namespace) && LABELS.test(name)
+      ? { namespace, name }
+      : undefined;
+  });
+}
+
+/** IP addresses and lower-case host names. */
+export const publishedAddresses: ValueKind<readonly string[]> = listOf(
+  'ADDR,…',
+  'a list of IP addresses and host names, like 192.0.2.1,lb.example.com',
+  (text) => {
+    if (isIP(text) !== 0) return text;
+    const name = text.toLowerCase();
+    // Digits and dots only is an address with a slip in it.
+    return name.length <= 253 && LABELS.test(name) && !/^[\d.]+$/.test(name) ? name : undefined;
+  },
+);
 
 export const filePath: ValueKind<string> = fromText('PATH', 'a path', (text) =>
   text === '' ? undefined : text,
