@@ -176,6 +176,8 @@ export class Http1ClientConnection implements UpstreamConnection, UpstreamSide, 
       case LENGTH:
       case CHUNKED:
         return this.#fail('truncated');
+      case CONNECTING:
+        return this.#fail('connect-failed');
       default:
         this.#close();
     }

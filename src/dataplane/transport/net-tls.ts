@@ -110,7 +110,7 @@ export function connectTls(
     ...(session === null ? {} : { session }),
   });
   const stream = adoptAccepted(new TlsStream(socket, wire));
-  stream.owner = owner;
+  stream.owner = untilEstablished(owner);
   socket.on('error', () => {
     stream.error = tlsFault(stream.error ?? 'UNKNOWN', stream.established);
     if (stream.established) return;
@@ -129,11 +129,19 @@ export function connectTls(
       return;
     }
     stream.established = true;
+    stream.owner = owner;
     onHandshake(socket.isSessionReused() ? 'resumed' : 'full');
     tell(stream, 'onConnect');
   });
   return stream;
 }
+
+/** A peer that closes within the handshake is told of once, with the reason: by `onClose`. */
+function untilEstablished(owner: StreamOwner): StreamOwner {
+  return { ...NOT_YET, onClose: (error) => owner.onClose(error) };
+}
+
+const NOT_YET = { onConnect() {}, onData() {}, onBlocked() {}, onDrain() {}, onEnd() {} };
 
 function unusable(wire: net.Socket, owner: StreamOwner): ByteStream {
   const stream = adoptAccepted(new NetStream(wire, true));
