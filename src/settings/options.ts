@@ -23,6 +23,7 @@ export const OPTION_GROUPS = [
   'Listeners',
   'TLS',
   'Translation',
+  'Addresses',
   'Forwarding',
   'Observing',
   'Draining',
@@ -369,6 +370,35 @@ export const OPTIONS = {
     value.toggle,
     'false',
     'Let ExternalName Services lead to loopback and link-local addresses.',
+  ),
+
+  loadBalancerClass: option(
+    'Addresses',
+    'loadBalancerClass',
+    value.loadBalancerClass,
+    'tidegate.io/load-balancer',
+    'Services of type LoadBalancer with this spec.loadBalancerClass get their addresses from us.',
+  ),
+  watchServicesWithoutClass: option(
+    'Addresses',
+    'watchServicesWithoutClass',
+    value.toggle,
+    null,
+    'So do those that name no class; by default only with the source manifests, since in a cluster they may belong to another load balancer.',
+  ),
+  metallbNamespace: option(
+    'Addresses',
+    'metallbNamespace',
+    value.objectName,
+    null,
+    'Namespace of the IPAddressPools, advertisements and BGP peers that count; by default metallb-system with the source kubernetes, every one with manifests.',
+  ),
+  addressState: option(
+    'Addresses',
+    'addressState',
+    value.filePath,
+    null,
+    'File that remembers from one start to the next which Service has which address; for the source manifests, where no status does.',
   ),
 
   trustedProxies: option(

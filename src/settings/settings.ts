@@ -4,6 +4,7 @@ import { availableParallelism } from 'node:os';
 import type { AccessLogConfig, Limits, Timeouts, TlsConfig } from '../dataplane/config.ts';
 import type { BalancePolicy } from '../model/routing-table.ts';
 import type { LogLevel } from '../observe/log.ts';
+import { type AddressSettings, addressSettings } from './addresses.ts';
 import { type ClusterSettings, clusterSettings, type WebhookSettings, webhookSettings } from './cluster.ts';
 import { type FileValues, readSettingsFile } from './file.ts';
 import { ALL_OPTIONS, LIMIT_OPTIONS, OPTIONS, type Option, TIMEOUT_OPTIONS } from './options.ts';
@@ -26,6 +27,7 @@ export interface CommonSettings {
   readonly sslRedirect: boolean;
   readonly balance: BalancePolicy;
   readonly externalNames: { readonly enabled: boolean; readonly allowLoopback: boolean };
+  readonly addresses: AddressSettings;
   /** Empty: those of the system. */
   readonly dnsServers: readonly string[];
   readonly trustedProxies: readonly string[];
@@ -203,6 +205,7 @@ function commonSettings(reader: Reader): CommonSettings {
       enabled: reader.read(OPTIONS.externalNames),
       allowLoopback: reader.read(OPTIONS.externalNamesLoopback),
     },
+    addresses: addressSettings(reader),
     dnsServers: reader.read(OPTIONS.dnsServers),
     trustedProxies: reader.read(OPTIONS.trustedProxies),
     sendForwarded: reader.read(OPTIONS.sendForwarded),

@@ -256,6 +256,16 @@ export const namespaces: ValueKind<readonly string[]> = listOf(
   (text) => (/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(text) ? text : undefined),
 );
 
+/** As `spec.loadBalancerClass` of a Service: a label, with a domain and a slash before it unless it is built in. */
+export const loadBalancerClass: ValueKind<string> = fromText(
+  'NAME',
+  'a name like metallb or example.com/internal',
+  (text) =>
+    text.length <= 317 && /^([a-z0-9][-a-z0-9.]*\/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$/.test(text)
+      ? text
+      : undefined,
+);
+
 /** As `spec.controller` of an IngressClass: a domain-prefixed path of at most 250 characters. */
 export const controllerName: ValueKind<string> = fromText(
   'NAME',

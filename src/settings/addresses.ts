@@ -1,0 +1,22 @@
+/** Whose Services get addresses, and from where. */
+import type { OptionReader } from './cluster.ts';
+import { OPTIONS } from './options.ts';
+
+export interface AddressSettings {
+  readonly loadBalancerClass: string;
+  /** null: with manifests yes, with kubernetes no. */
+  readonly servicesWithoutClass: boolean | null;
+  /** null: with manifests every namespace, with kubernetes `metallb-system`. */
+  readonly metallbNamespace: string | null;
+  /** null: addresses are not remembered from one start to the next. */
+  readonly stateFile: string | null;
+}
+
+export function addressSettings(reader: OptionReader): AddressSettings {
+  return {
+    loadBalancerClass: reader.read(OPTIONS.loadBalancerClass),
+    servicesWithoutClass: reader.read(OPTIONS.watchServicesWithoutClass),
+    metallbNamespace: reader.read(OPTIONS.metallbNamespace),
+    stateFile: reader.read(OPTIONS.addressState),
+  };
+}
