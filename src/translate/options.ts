@@ -10,6 +10,8 @@ export interface TranslateOptions {
   readonly ingressClass: string;
   /** Also serve Ingresses that name no class. */
   readonly watchIngressWithoutClass: boolean;
+  /** Whether Ingresses of several namespaces may be served at the same host. */
+  readonly hostSharing: 'any-namespace' | 'same-namespace';
   readonly defaultBalance: BalancePolicy;
   readonly defaultPolicy: RoutePolicy;
   readonly externalNames: ExternalNameOptions;

@@ -19,6 +19,7 @@ export const OPTIONS: TranslateOptions = {
   controller: 'tidegate.io/ingress-controller',
   ingressClass: 'tidegate',
   watchIngressWithoutClass: false,
+  hostSharing: 'any-namespace',
   defaultBalance: { kind: 'round-robin' },
   defaultPolicy: {
     maxBodyBytes: 0,

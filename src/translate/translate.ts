@@ -9,6 +9,7 @@ import type { Problem } from '../model/problem.ts';
 import { EMPTY_TABLE, type HostTable, type RoutingTable, type Upstream } from '../model/routing-table.ts';
 import { EMPTY_SNAPSHOT, type Snapshot } from '../model/snapshot.ts';
 import { compareSnapshots } from './changes.ts';
+import { HostOwnership } from './ingress/host-ownership.ts';
 import { HostStage } from './ingress/host-stage.ts';
 import { IngressStage } from './ingress/ingress-stage.ts';
 import type { TranslateOptions } from './options.ts';
@@ -30,6 +31,8 @@ export function createTranslator(options: TranslateOptions): Translator {
 class StagedTranslator implements Translator {
   readonly #ledger = new ProblemLedger();
   readonly #ingresses: IngressStage;
+  /** null: namespaces share hosts. */
+  readonly #ownership: HostOwnership | null;
   readonly #hosts: HostStage;
   readonly #upstreams: UpstreamStage;
   readonly #tls: TlsStage;
@@ -48,6 +51,7 @@ class StagedTranslator implements Translator {
     const certificates = new SecretCertificates();
     this.#ingresses = new IngressStage(options, this.#ledger, certificates);
     this.#tls = new TlsStage(options, this.#ledger, certificates);
+    this.#ownership = options.hostSharing === 'same-namespace' ? new HostOwnership(this.#ledger) : null;
     this.#hosts = new HostStage(this.#ledger);
     this.#upstreams = new UpstreamStage(options.externalNames, this.#ledger);
   }
@@ -56,10 +60,11 @@ class StagedTranslator implements Translator {
     const before = this.#snapshot;
     const changes = compareSnapshots(before, snapshot);
     const parts = this.#ingresses.update(snapshot, changes);
-    const hosts = this.#hosts.update(parts);
+    const owned = this.#ownership?.update(parts) ?? parts;
+    const hosts = this.#hosts.update(owned);
     const upstreams = this.#upstreams.update(before, snapshot, changes, parts);
 
-    const tls = this.#tls.update(snapshot, parts, (host) => this.#hosts.ownerOf(host));
+    const tls = this.#tls.update(snapshot, owned, (host) => this.#hosts.ownerOf(host));
 
     const table = this.#nextTable(hosts, upstreams, tls);
     const problems = this.#nextProblems(snapshot);

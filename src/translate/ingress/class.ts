@@ -53,6 +53,23 @@ function isPreferredDefault(a: IngressClass['meta'], b: IngressClass['meta']): b
   return a.name < b.name;
 }
 
+/** There is nothing that parameters could set: whoever refers to some expects more than happens. */
+export function parameterProblems(
+  ingressClass: IngressClass | undefined,
+  options: TranslateOptions,
+): readonly Problem[] {
+  if (ingressClass?.controller !== options.controller || ingressClass.parameters === null) return [];
+  const message = `parameters of a class are not supported, ${ingressClass.parameters} is not read; the class works without`;
+  return [
+    problemOf(ingressClass, {
+      severity: 'warning',
+      reason: 'UnsupportedParameters',
+      field: 'spec.parameters',
+      message,
+    }),
+  ];
+}
+
 export function ownershipProblems(
   ingress: Ingress,
   owner: Ownership,

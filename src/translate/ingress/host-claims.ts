@@ -128,11 +128,12 @@ function routeIn(claim: HostClaim, path: PathKey): Route | undefined {
   return path === FALLBACK ? (claim.fallback ?? undefined) : claim.paths.get(path);
 }
 
+/** Worth an error where it is another namespace's: who made this one cannot see the other. */
 function conflict(loser: IngressPart, route: Route, owner: Route): Problem {
   const where = route.host === '' ? 'any host' : `host "${route.host}"`;
   const what = route.path === '' ? `the default backend of ${where}` : `path "${route.path}" of ${where}`;
   return problemOf(loser.ingress, {
-    severity: 'warning',
+    severity: loser.ingress.meta.namespace === owner.origin.namespace ? 'warning' : 'error',
     reason: 'Conflict',
     field: route.origin.field,
     message: `${what} belongs to ${describeObject(owner.origin)} (${owner.origin.field}), which is older or, of equal age, first by name; this one is not used`,

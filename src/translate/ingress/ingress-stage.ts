@@ -7,7 +7,7 @@ import { Dependents } from '../dependents.ts';
 import type { TranslateOptions } from '../options.ts';
 import type { ProblemLedger } from '../problem-ledger.ts';
 import type { SecretCertificates } from '../tls/secret-certificates.ts';
-import { type Ownership, ownership, ownershipProblems } from './class.ts';
+import { type Ownership, ownership, ownershipProblems, parameterProblems } from './class.ts';
 import { type IngressPart, translateIngress } from './ingress.ts';
 
 /** What the later stages are told: one Ingress of ours came (`before` null), changed, or went (`after` null). */
@@ -51,6 +51,10 @@ export class IngressStage {
   update(snapshot: Snapshot, changes: SnapshotChanges): PartChange[] {
     const changed: PartChange[] = [];
     const ours = new Map<ObjectKey, Ingress | undefined>();
+    for (const key of changes.ingressClasses) {
+      const found = snapshot.ingressClasses.get(key);
+      this.#ledger.set(`class ${key}`, parameterProblems(found, this.#options));
+    }
     for (const key of this.#affected(snapshot, changes)) {
       const before = this.#parts.get(key) ?? null;
       const after = this.#translate(key, snapshot, before);
