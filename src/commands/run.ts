@@ -17,6 +17,7 @@ import type { Settings } from '../settings/settings.ts';
 import { version } from '../settings/version.ts';
 import { createTranslator } from '../translate/translate.ts';
 import { Alarm } from './alarm.ts';
+import { type Control, startControl } from './control.ts';
 import { countObjects } from './object-counts.ts';
 import { openSource } from './open-source.ts';
 import { countProblems, logProblems } from './problem-log.ts';
@@ -99,7 +100,8 @@ export async function start(settings: Settings, output: LogOutput): Promise<Runn
       firstLive();
     },
   });
-  const { source } = await openSource(settings, log, metrics);
+  const { source, api } = await openSource(settings, log, metrics);
+  let control: Control | null = null;
   const admin = await startAdminListener(settings, {
     version: version(),
     metrics,
@@ -123,17 +125,27 @@ export async function start(settings: Settings, output: LogOutput): Promise<Runn
     logProblems(log, problems, translation.problems);
     problems = translation.problems;
     objects = countObjects(snapshot);
+    control?.update({ snapshot, problems, ingresses: translation.ingresses });
     if (translation.table === current) return metrics.recordObjects(objects, countProblems(problems));
     current = translation.table;
     supervisor.apply(translation.table);
   };
   let current: RoutingTable | null = null;
+  if (api !== null) {
+    control = startControl({
+      settings: settings.cluster,
+      controller: settings.controller,
+      api,
+      log,
+      metrics,
+    });
+  }
   let bound: readonly BoundAddress[];
   try {
     await source.start(onSnapshot);
     bound = await supervisor.start();
   } catch (error) {
-    await Promise.all([source.close(), supervisor.stop(0), admin?.close()]);
+    await Promise.all([control?.close(), source.close(), supervisor.stop(0), admin?.close()]);
     throw error;
   }
   await isLive;
@@ -152,6 +164,7 @@ export async function start(settings: Settings, output: LogOutput): Promise<Runn
     stop: async () => {
       readiness = { ready: false, reason: 'draining' };
       nextLook.stop();
+      await control?.close();
       await new Promise((resolve) => setTimeout(resolve, settings.drainDelay));
       await supervisor.stop(settings.timeouts.drain);
       await source.close();

@@ -57,6 +57,12 @@ export const PROCESS_METRICS = {
     ['verb', 'resource', 'code'],
     'Requests to the Kubernetes API server; code is the status, or error when there was no answer.',
   ),
+  leading: gauge('leader', [], 'Whether this replica writes to the cluster.'),
+  clusterWrites: counter(
+    'cluster_writes_total',
+    ['what', 'result'],
+    'Writes of status and event; result is done, gone (the object was deleted), retry or refused.',
+  ),
   connected: gauge(
     'source_connected',
     [],

@@ -45,6 +45,7 @@ export class Metrics {
   readonly #problems: Gauge;
   readonly #restarts: Counter;
   readonly #apiRequests: Counter;
+  readonly #clusterWrites: Counter;
 
   constructor(options: MetricsOptions) {
     const registers = [this.#registry];
@@ -59,6 +60,7 @@ export class Metrics {
     this.#problems = new Gauge({ ...described(PROCESS_METRICS.problems), registers });
     this.#restarts = new Counter({ ...described(PROCESS_METRICS.restarts), registers });
     this.#apiRequests = new Counter({ ...described(PROCESS_METRICS.apiRequests), registers });
+    this.#clusterWrites = new Counter({ ...described(PROCESS_METRICS.clusterWrites), registers });
     const { series } = this;
     new Gauge({
       ...described(PROCESS_METRICS.series),
@@ -95,6 +97,20 @@ export class Metrics {
 
   countApiRequest(verb: string, resource: string, code: string): void {
     this.#apiRequests.inc({ verb, resource, code });
+  }
+
+  countClusterWrite(what: 'status' | 'event', result: string): void {
+    this.#clusterWrites.inc({ what, result });
+  }
+
+  showLeading(leading: () => boolean): void {
+    new Gauge({
+      ...described(PROCESS_METRICS.leading),
+      registers: [this.#registry],
+      collect() {
+        this.set(leading() ? 1 : 0);
+      },
+    });
   }
 
   /** `behindMs` tells for how long the source has not been up to date: 0 while it is, null when it never was. */
