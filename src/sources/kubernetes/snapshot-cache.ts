@@ -86,7 +86,9 @@ function* cachedObjects(snapshot: Snapshot, secrets: boolean): Generator<AnyObje
     if (!(Symbol.iterator in Object(objects)) || Array.isArray(objects) || field === 'resolvedNames')
       continue;
     if (field === 'secrets' && !secrets) continue;
-    yield* (objects as ReadonlyMap<string, AnyObject>).values();
+    for (const object of (objects as ReadonlyMap<string, AnyObject>).values()) {
+      if (secrets || object.kind !== 'BGPPeer' || object.password === null) yield object;
+    }
   }
 }
 
@@ -95,6 +97,7 @@ function encode(object: AnyObject): string {
     const original = this[key];
     if (original instanceof SecretBytes)
       return { $secret: Buffer.from(original.reveal()).toString('base64') };
+    if (typeof value === 'bigint') return { $bigint: value.toString() };
     return value instanceof Map ? { $map: [...value] } : value;
   });
 }
@@ -102,8 +105,9 @@ function encode(object: AnyObject): string {
 function decode(line: string): AnyObject {
   return JSON.parse(line, (_, value: unknown) => {
     if (!isRecord(value)) return value;
-    const { $map: entries, $secret: secret } = value;
+    const { $map: entries, $secret: secret, $bigint: number } = value;
     if (Array.isArray(entries)) return new Map(entries);
+    if (typeof number === 'string') return BigInt(number);
     return typeof secret === 'string' ? new SecretBytes(Buffer.from(secret, 'base64')) : value;
   });
 }
