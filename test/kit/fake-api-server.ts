@@ -71,6 +71,7 @@ export interface FakeWatch {
   cut(): void;
   /** From now on events are kept from it: it looks open and says nothing. */
   mute(): void;
+  unmute(): void;
 }
 
 interface Watch extends FakeWatch {
@@ -203,6 +204,9 @@ class Fake implements FakeApiServer {
       cut: () => response.socket?.destroy(),
       mute: () => {
         muted = true;
+      },
+      unmute: () => {
+        muted = false;
       },
       send: (event) => {
         if (event.resource.plural !== resource.plural || event.resource.group !== resource.group) return;
