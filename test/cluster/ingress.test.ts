@@ -83,7 +83,7 @@ describe('Ingress by kubectl', { skip: 'missing' in prepared ? prepared.missing 
     await untilAnswered(tidegate.http, 'early.test', 'green');
   });
 
-  test('a certificate is served as its Secret says: created, replaced, deleted', async () => {
+  test('a certificate is served as its Secret says: created, replaced; the last stays when it is deleted', async () => {
     const [first, second] = [issue({ names: ['tls.test'] }), issue({ names: ['tls.test'] })];
     const spec = [{ hosts: ['tls.test'], secretName: 'pair' }];
     await apply(withTls(route('tls', 'tls.test', 'blue'), spec));
@@ -92,6 +92,11 @@ describe('Ingress by kubectl', { skip: 'missing' in prepared ? prepared.missing 
     await apply(tlsSecret('pair', second));
     await untilServed(tidegate, 'tls.test', (shown) => shown === second.fingerprint);
     await cluster.kubectl.run(['delete', 'secret', 'pair']);
+    await tidegate.logged('the problem', ({ msg }) =>
+      /no Secret default\/pair; the last good certificate is still used/.test(String(msg)),
+    );
+    await untilServed(tidegate, 'tls.test', (shown) => shown === second.fingerprint);
+    await cluster.kubectl.run(['delete', 'ingress', 'tls']);
     await untilServed(tidegate, 'tls.test', (shown) => shown !== second.fingerprint);
   });
 
@@ -123,12 +128,14 @@ describe('Ingress by kubectl', { skip: 'missing' in prepared ? prepared.missing 
     await cluster.kubectl.run(['annotate', 'ingressclass', 'tidegate', `${mark}-`]);
   });
 
-  test('the class goes away and comes back, and its Ingresses with it', async () => {
-    await apply(route('classy', 'classy.test', 'green'));
+  test('a class of ours goes away and comes back, and its Ingresses with it', async () => {
+    const extra = { ...ingressClass, metadata: { name: 'extra' } };
+    const classy = route('classy', 'classy.test', 'green');
+    await apply(extra, { ...classy, spec: { ...(classy['spec'] as object), ingressClassName: 'extra' } });
     await untilAnswered(tidegate.http, 'classy.test', 'green');
-    await cluster.kubectl.run(['delete', 'ingressclass', 'tidegate']);
+    await cluster.kubectl.run(['delete', 'ingressclass', 'extra']);
     await untilAnswered(tidegate.http, 'classy.test', 404);
-    await apply(ingressClass);
+    await apply(extra);
     await untilAnswered(tidegate.http, 'classy.test', 'green');
   });
 

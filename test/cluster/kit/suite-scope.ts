@@ -7,7 +7,11 @@ export function suiteScope(): Scope {
   const cleanUps: (() => void | Promise<void>)[] = [];
   after(async () => {
     // What was started last may need what was started first.
-    for (const cleanUp of cleanUps.reverse()) await cleanUp();
+    const failures: unknown[] = [];
+    for (const cleanUp of cleanUps.reverse()) {
+      await Promise.try(cleanUp).catch((error: unknown) => failures.push(error));
+    }
+    if (failures.length > 0) throw failures[0];
   });
   return { after: (cleanUp) => void cleanUps.push(cleanUp) };
 }
