@@ -48,6 +48,8 @@ export class Http1ClientConnection implements UpstreamConnection, UpstreamSide, 
   reusable = true;
   /** At least one byte of a response to the running request came. */
   answered = false;
+  /** How long it may idle after this response, in ms; 0 for no limit. */
+  idleMs = 0;
   requests = 0;
   upstreamEnded = false;
   paused = false;
@@ -278,6 +280,8 @@ export class Http1ClientConnection implements UpstreamConnection, UpstreamSide, 
     const exchange = this.exchange!;
     const { status } = head;
     if (head.close) this.reusable = false;
+    this.idleMs = idleTime(head.keepAliveSeconds, this.dataplane.config.timeouts.upstreamIdle);
+    if (this.idleMs < 0) this.reusable = false;
     if (this.headRequest || status === 204 || status === 304 || head.contentLength === 0) {
       exchange.onResponseHead(head, false);
       if (this.exchange === null) return;
@@ -379,7 +383,7 @@ export class Http1ClientConnection implements UpstreamConnection, UpstreamSide, 
       this.stream.resume();
     }
     endpoint.ready.push(this);
-    dataplane.wheel.set(this, dataplane.config.timeouts.upstreamIdle);
+    dataplane.wheel.set(this, this.idleMs);
     return true;
   }
 
@@ -427,6 +431,17 @@ export class Http1ClientConnection implements UpstreamConnection, UpstreamSide, 
     else if (this.paused || (state === HEAD && !this.requestSent)) this.deadline = 0;
     else dataplane.wheel.set(this, policy.responseTimeoutMs);
   }
+}
+
+/**
+ * How long an idle connection is kept, in ms (0 for no limit, negative for not at all): a second less than the backend
+ * says it keeps it, so that no request of ours meets its close. `seconds` is -1 when it does not say.
+ */
+function idleTime(seconds: number, ourLimit: number): number {
+  if (seconds < 0) return ourLimit;
+  if (seconds <= 1) return -1;
+  const theirs = (seconds - 1) * 1000;
+  return ourLimit > 0 && ourLimit < theirs ? ourLimit : theirs;
 }
 
 /** Stands for "bytes came behind the message": nothing more is read from the connection. */

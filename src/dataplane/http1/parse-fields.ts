@@ -86,6 +86,45 @@ function longContentLength(text: string, start: number, end: number): number {
   return start === end || end - i > 16 ? -1 : i === end ? 0 : parseContentLength(text, i, end);
 }
 
+/**
+ * Seconds that the sender keeps an idle connection, from a `Keep-Alive` value in `text[start, end)`: its parameter
+ * `timeout` (RFC 2068 19.7.1.1). -1 when it says none that makes sense.
+ */
+export function keepAliveSeconds(text: string, start: number, end: number): number {
+  let i = start;
+  while (i < end) {
+    while (i < end && isBlank(text.charCodeAt(i))) i++;
+    if (startsWithTimeout(text, i)) return wholeSeconds(text, i + TIMEOUT.length, end);
+    const comma = text.indexOf(',', i);
+    if (comma < 0) return -1;
+    i = comma + 1;
+  }
+  return -1;
+}
+
+const TIMEOUT = 'timeout=';
+
+function startsWithTimeout(text: string, at: number): boolean {
+  if (text.startsWith(TIMEOUT, at)) return true;
+  return text.charCodeAt(at) === 84 && text.slice(at, at + TIMEOUT.length).toLowerCase() === TIMEOUT;
+}
+
+function wholeSeconds(text: string, start: number, end: number): number {
+  let value = 0;
+  let i = start;
+  for (; i < end; i++) {
+    const digit = text.charCodeAt(i) - 48;
+    if (digit < 0 || digit > 9) break;
+    value = Math.min(value * 10 + digit, LONGEST_SECONDS);
+  }
+  if (i === start) return -1;
+  const next = i < end ? text.charCodeAt(i) : 44;
+  return next === 44 || isBlank(next) ? value : -1;
+}
+
+/** Beyond every limit of ours. */
+const LONGEST_SECONDS = 1_000_000;
+
 /** What a `Connection` field asks for (RFC 9110 7.6.1). */
 export interface ConnectionOptions {
   close: boolean;

@@ -169,3 +169,27 @@ test('whatever comes, bytes around the range do not change the verdict, and more
     { numRuns: 1000 },
   );
 });
+
+test('how long the backend keeps an idle connection is read from Keep-Alive', () => {
+  const table: [value: string, seconds: number][] = [
+    ['timeout=5', 5],
+    ['timeout=5, max=100', 5],
+    ['max=100,timeout=15', 15],
+    ['max=100 , \tTimeout=15 ', 15],
+    ['TIMEOUT=0', 0],
+    ['timeout=99999999999999999999', 1_000_000],
+    ['timeout=', -1],
+    ['timeout=-1', -1],
+    ['timeout=5s', -1],
+    ['timeout="5"', -1],
+    ['xtimeout=5', -1],
+    ['max=5', -1],
+    ['', -1],
+    [',,,', -1],
+  ];
+  for (const [value, seconds] of table) {
+    const { head } = parse(`HTTP/1.1 200 OK\r\nKeep-Alive: ${value}\r\nX: timeout=7\r\n\r\n`);
+    assert.equal(head.keepAliveSeconds, seconds, value);
+  }
+  assert.equal(parse('HTTP/1.1 200 OK\r\n\r\n').head.keepAliveSeconds, -1);
+});

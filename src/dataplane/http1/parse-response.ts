@@ -1,10 +1,17 @@
 /** HTTP/1.x response heads (RFC 9112 4), as strictly as requests: a backend can be hostile too. Hot path. */
-import { CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE } from '../message/field-names.ts';
+import {
+  CONNECTION,
+  CONTENT_LENGTH,
+  KEEP_ALIVE,
+  TRANSFER_ENCODING,
+  UPGRADE,
+} from '../message/field-names.ts';
 import { latin1 } from '../message/latin1.ts';
 import type { ResponseHead } from '../message/response-head.ts';
 import { VALUE } from './grammar.ts';
 import {
   type ConnectionOptions,
+  keepAliveSeconds,
   parseContentLength,
   parseFields,
   readConnection,
@@ -77,6 +84,7 @@ function interpret(head: ResponseHead): boolean {
   head.contentLength = -1;
   head.chunked = false;
   head.upgrade = '';
+  head.keepAliveSeconds = -1;
   head.listed = null;
   let upgradeLine = -1;
   options.close = false;
@@ -99,6 +107,9 @@ function interpret(head: ResponseHead): boolean {
         break;
       case CONNECTION:
         readConnection(fields.value(i), options);
+        break;
+      case KEEP_ALIVE:
+        head.keepAliveSeconds = keepAliveSeconds(text, valueStart[i]!, valueEnd[i]!);
         break;
       case UPGRADE:
         upgradeLine = i;

@@ -12,6 +12,8 @@ export class ResponseHead {
   chunked = false;
   close = false;
   keepAlive = false;
+  /** How long the backend keeps the connection when it idles; -1 when it does not say. */
+  keepAliveSeconds = -1;
   /** Value of Upgrade when Connection lists it too, else ''. */
   upgrade = '';
   listed: string[] | null = null;
