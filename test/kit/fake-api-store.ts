@@ -198,6 +198,14 @@ export class FakeStore {
     if (wanted !== undefined && wanted !== before.metadata.resourceVersion) {
       return refused(409, 'Conflict', 'the object has been modified');
     }
+    const uid = body?.metadata?.uid;
+    if (uid !== undefined && uid !== before.metadata.uid) {
+      return refused(409, 'Conflict', 'Precondition failed: UID in precondition');
+    }
+    if (isApply && request.subresource === 'status') {
+      const manager = request.query.get('fieldManager') ?? '';
+      return { status: 200, body: this.#store(resource, key, withAppliedStatus(before, body!, manager)) };
+    }
     const full = verb === 'update' ? (body as FakeObject) : (merge(before, body as Json) as FakeObject);
     const after =
       request.subresource === 'status'
@@ -249,6 +257,22 @@ export class FakeStore {
     this.#history.push(event);
     this.#onEvent(event);
   }
+}
+
+/** As server-side apply: what a manager applies is its own, and what it leaves out afterwards goes. */
+function withAppliedStatus(before: FakeObject, applied: FakeObject, manager: string): FakeObject {
+  const managers = (before.metadata['managedFields'] ?? []) as readonly Json[];
+  const isOwn = (entry: Json) => entry['manager'] === manager && entry['subresource'] === 'status';
+  const others = managers.filter((entry) => !isOwn(entry));
+  const hasStatus = applied['status'] !== undefined;
+  const own = hasStatus ? [{ manager, operation: 'Apply', subresource: 'status' }] : [];
+  const { status: present, ...rest } = before;
+  const status = hasStatus ? applied['status'] : managers.some(isOwn) ? undefined : present;
+  return {
+    ...rest,
+    ...(status !== undefined && { status }),
+    metadata: { ...before.metadata, managedFields: [...others, ...own] },
+  } as FakeObject;
 }
 
 function resourceOf(kind: string): Resource {

@@ -50,9 +50,10 @@ export function startInCluster(
   scope: Scope,
   { kubeconfig }: Pick<FakeCluster, 'kubeconfig'>,
   args: readonly string[] = [],
+  env: Readonly<Record<string, string>> = {},
 ): Promise<HttpsTidegate> {
   const source = ['--source', 'kubernetes', '--kubeconfig', kubeconfig];
-  return startHttps(scope, { manifests: [], args: [...source, ...args] });
+  return startHttps(scope, { manifests: [], args: [...source, ...args], env });
 }
 
 /** The value of a metric; NaN when it is not there. */
