@@ -33,7 +33,7 @@ const scope = { after: (cleanUp: () => void | Promise<void>) => void cleanUps.pu
 try {
   await main();
 } finally {
-  for (const cleanUp of cleanUps.reverse()) await cleanUp();
+  for (const cleanUp of cleanUps.reverse()) await Promise.try(cleanUp).catch(console.error);
 }
 
 async function main(): Promise<void> {
@@ -167,8 +167,13 @@ async function memoryOf(pid: number, field: 'VmRSS' | 'VmHWM'): Promise<number> 
   return Number(new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1]) * 1024;
 }
 
-const round = (ms: number) => (ms < 100 ? ms.toFixed(1) : ms.toFixed(0));
-const mib = (bytes: number) => `${(bytes / 2 ** 20).toFixed(0)} MiB`;
+function round(ms: number): string {
+  return ms < 100 ? ms.toFixed(1) : ms.toFixed(0);
+}
+
+function mib(bytes: number): string {
+  return `${(bytes / 2 ** 20).toFixed(0)} MiB`;
+}
 
 async function report(rows: readonly (readonly [string, string, string])[]): Promise<void> {
   const { ingresses, services, endpointsPerService } = SIZE;

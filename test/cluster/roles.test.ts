@@ -99,7 +99,7 @@ describe('roles', { skip: 'missing' in prepared ? prepared.missing : false }, ()
     const tidegate = await startReplica(t, cluster, { kubeconfig });
     await untilAnswered(tidegate.http, 'site.test', 'backend');
     assert.deepEqual(
-      tidegate.log.filter(({ level, event }) => level !== 'info' && event !== 'problem'),
+      tidegate.log.filter(({ level, event }) => level !== 'info' && event?.startsWith('source-') === true),
       [],
     );
     await cluster.kubectl.apply(addressPools);
