@@ -1,0 +1,31 @@
+/** Addresses of peers as text, with the interface of link-local ones, and as the system wants them. */
+import { networkInterfaces } from 'node:os';
+import type { SocketAddress } from '../linux/sockets.ts';
+import { type IpAddress, parseIp } from '../model/ip.ts';
+
+/** `fe80::1%eth0` → its parts; null for what is no address. */
+export function splitScope(text: string): { readonly ip: IpAddress; readonly scope: string } | null {
+  const [address = '', scope = ''] = text.split('%', 2);
+  const ip = parseIp(address);
+  return ip === null ? null : { ip, scope };
+}
+
+/** For the kernel; `port` 0 leaves it open. null for what is no address or names no interface. */
+export function socketAddress(text: string, port: number): SocketAddress | null {
+  const parts = splitScope(text);
+  if (parts === null) return null;
+  const scope = parts.scope === '' ? 0 : scopeId(parts.scope);
+  if (scope === null) return null;
+  const { family, value } = parts.ip;
+  return { family, bytes: addressBytes(family, value), port, scope };
+}
+
+function scopeId(name: string): number | null {
+  for (const entry of networkInterfaces()[name] ?? []) if (entry.scopeid) return entry.scopeid;
+  return null;
+}
+
+/** An address as 4 or 16 bytes. */
+export function addressBytes(family: 4 | 6, value: bigint): Buffer {
+  return Buffer.from(value.toString(16).padStart(family === 4 ? 8 : 32, '0'), 'hex');
+}

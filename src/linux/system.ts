@@ -1,0 +1,45 @@
+/** The C library's functions, looked up once; null where the system is not Linux or has no FFI. */
+import { dlopen, getInt32, getRawPointer } from 'node:ffi';
+import { getSystemErrorMap } from 'node:util';
+
+interface SystemCalls {
+  socket(domain: number, type: number, protocol: number): number;
+  bind(fd: number, address: bigint, length: number): number;
+  setsockopt(fd: number, level: number, name: number, value: bigint, length: number): number;
+  close(fd: number): number;
+  /** Where the last error's number is. */
+  __errno_location(): bigint;
+}
+
+let calls: SystemCalls | null | undefined;
+
+export function systemCalls(): SystemCalls | null {
+  if (calls === undefined) calls = lookUp();
+  return calls;
+}
+
+function lookUp(): SystemCalls | null {
+  if (process.platform !== 'linux') return null;
+  try {
+    const { functions } = dlopen(null, {
+      socket: { arguments: ['i32', 'i32', 'i32'], return: 'i32' },
+      bind: { arguments: ['i32', 'pointer', 'u32'], return: 'i32' },
+      setsockopt: { arguments: ['i32', 'i32', 'i32', 'pointer', 'u32'], return: 'i32' },
+      close: { arguments: ['i32'], return: 'i32' },
+      __errno_location: { arguments: [], return: 'pointer' },
+    });
+    return functions as unknown as SystemCalls;
+  } catch {
+    return null;
+  }
+}
+
+/** The bytes' address, for a call that does not keep it. */
+export const pointerTo = (view: DataView): bigint => getRawPointer(view.buffer as ArrayBuffer);
+
+/** Why the last call failed, as `EACCES: permission denied`. */
+export function lastError(): string {
+  const found = calls ? getInt32(calls.__errno_location()) : 0;
+  const [code, text] = getSystemErrorMap().get(-found) ?? [`errno ${found}`, 'unknown'];
+  return `${code}: ${text}`;
+}
