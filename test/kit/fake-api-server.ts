@@ -18,6 +18,7 @@ export interface FakeRequest {
   readonly query: URLSearchParams;
   readonly token: string | null;
   readonly contentType: string;
+  readonly accept: string;
   readonly body: unknown;
 }
 
@@ -284,6 +285,7 @@ function readRequest(incoming: IncomingMessage, text: string): FakeRequest | nul
     query: url.searchParams,
     token: /^Bearer (.+)$/.exec(incoming.headers.authorization ?? '')?.[1] ?? null,
     contentType: incoming.headers['content-type'] ?? '',
+    accept: incoming.headers.accept ?? '',
     body: text === '' ? null : JSON.parse(text),
   };
 }

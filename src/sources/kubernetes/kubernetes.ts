@@ -132,10 +132,8 @@ class Watching implements KubernetesSource {
     this.#names.setNames(names);
     this.#secrets.want(secrets);
     const now = performance.now();
-    const settled =
-      this.#phase === 'cached' ||
-      this.#secrets.isSettled ||
-      (this.#heldUntil !== null && now >= this.#heldUntil);
+    if (this.#heldUntil !== null && now >= this.#heldUntil) this.#secrets.giveUp();
+    const settled = this.#phase === 'cached' || this.#secrets.isSettled;
     this.#heldUntil = settled ? null : (this.#heldUntil ?? now + MAX_HOLD_MS);
     return settled;
   }

@@ -29,6 +29,8 @@ interface Wanted {
   readonly key: ObjectKey;
   /** The version that was read last; '' when there is none to read; null before the first answer. */
   version: string | null;
+  /** Nobody waits for it any more. */
+  isOverdue: boolean;
   reading: boolean;
   failures: number;
   timer: NodeJS.Timeout | undefined;
@@ -39,6 +41,8 @@ const MAX_READING = 8;
 const RETRY_MS = { least: 500, most: 30_000 };
 /** A Secret holds at most 1 MiB, as base64 and with its metadata. */
 const MAX_BYTES = 4 * 1024 * 1024;
+/** One that hangs shall not keep others from being read. */
+const TIMEOUT_MS = 10_000;
 /** When we may not watch, this is how often we look. */
 const LOOK_AGAIN_MS = 300_000;
 
@@ -62,12 +66,17 @@ export class SecretReader {
     return this.#forbidden;
   }
 
-  /** Whether each wanted Secret was read, or is known not to be there, or cannot be read for now. */
+  /** Whether each wanted Secret was read, or is known not to be there or not to be ours, or was given up. */
   get isSettled(): boolean {
-    for (const { version, failures } of this.#wanted.values()) {
-      if (version === null && failures === 0) return false;
+    for (const { key, version, isOverdue } of this.#wanted.values()) {
+      if (version === null && !isOverdue && !this.#forbidden.has(key)) return false;
     }
     return true;
+  }
+
+  /** What was not read by now is no longer waited for. It is still read when that becomes possible. */
+  giveUp(): void {
+    for (const wanted of this.#wanted.values()) wanted.isOverdue ||= wanted.version === null;
   }
 
   setIndex(index: Index): void {
@@ -99,7 +108,14 @@ export class SecretReader {
     }
     for (const key of keys) {
       if (this.#wanted.has(key)) continue;
-      const wanted: Wanted = { key, version: null, reading: false, failures: 0, timer: undefined };
+      const wanted: Wanted = {
+        key,
+        version: null,
+        isOverdue: false,
+        reading: false,
+        failures: 0,
+        timer: undefined,
+      };
       this.#wanted.set(key, wanted);
       this.#look(wanted);
     }
@@ -148,7 +164,11 @@ export class SecretReader {
     this.#reading++;
     const { signal } = this.#closing;
     const path = resourcePath(SECRETS.resource, { namespace, name });
-    const result = await this.#options.api.request('GET', path, { maxBytes: MAX_BYTES, signal });
+    const result = await this.#options.api.request('GET', path, {
+      maxBytes: MAX_BYTES,
+      timeoutMs: TIMEOUT_MS,
+      signal,
+    });
     this.#reading--;
     wanted.reading = false;
     if (signal.aborted) return;
