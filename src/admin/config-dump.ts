@@ -21,8 +21,11 @@ function onlyHost(table: RoutingTable, host: string): RoutingTable {
   const upstreams = new Map<Upstream['key'], Upstream>();
   for (const route of routesOf(found)) {
     if (route.action.kind !== 'forward') continue;
-    const upstream = table.upstreams.get(route.action.upstream);
-    if (upstream) upstreams.set(upstream.key, upstream);
+    const { upstream: inClear, upstreamOverTls = inClear } = route.action;
+    for (const key of [inClear, upstreamOverTls]) {
+      const upstream = table.upstreams.get(key);
+      if (upstream) upstreams.set(upstream.key, upstream);
+    }
   }
   return {
     ...table,

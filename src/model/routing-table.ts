@@ -41,7 +41,12 @@ export interface RouteOrigin extends ObjectRef {
 }
 
 export type RouteAction =
-  | { readonly kind: 'forward'; readonly upstream: UpstreamKey }
+  | {
+      readonly kind: 'forward';
+      readonly upstream: UpstreamKey;
+      /** For requests that came over TLS, where those go another way (backend-protocol AUTO_HTTP). */
+      readonly upstreamOverTls?: UpstreamKey;
+    }
   /** The backend cannot be resolved: answered with 503 until it can. */
   | { readonly kind: 'unavailable'; readonly service: string };
 

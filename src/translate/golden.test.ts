@@ -95,7 +95,10 @@ function printedPassthrough({ tls }: RoutingTable): object {
 function printedRoute({ action, policy, origin }: Route): string {
   const standard: Record<string, unknown> = { ...OPTIONS.defaultPolicy };
   const changed = Object.entries(policy).filter(([name, value]) => standard[name] !== value);
-  const target = action.kind === 'forward' ? action.upstream : `unavailable ${action.service}`;
+  const target =
+    action.kind === 'forward'
+      ? [action.upstream, action.upstreamOverTls ?? []].flat().join(' or ')
+      : `unavailable ${action.service}`;
   const own = changed.map(([name, value]) => ` ${name}=${value}`).join('');
   return `${target}${own} (${origin.namespace}/${origin.name} ${origin.field})`;
 }

@@ -24,6 +24,8 @@ const hosts = fc.constantFrom('', 'x.test', '*.test');
 const annotations = fc.constantFrom(
   [],
   [['nginx.ingress.kubernetes.io/load-balance', 'ewma'] as const],
+  [['nginx.ingress.kubernetes.io/backend-protocol', 'AUTO_HTTP'] as const],
+  [['nginx.ingress.kubernetes.io/proxy-ssl-secret', 'ns/b'] as const],
   [['nginx.ingress.kubernetes.io/proxy-read-timeout', 'soon'] as const],
   [['kubernetes.io/ingress.class', 'other'] as const],
   [['nginx.ingress.kubernetes.io/ssl-passthrough', 'true'] as const],
@@ -128,7 +130,7 @@ const MAPS = {
 function edited(snapshot: Snapshot, edits: readonly Edit[]): Snapshot {
   const next: Record<string, unknown> = { ...snapshot, version: snapshot.version + 1 };
   for (const edit of edits) {
-    const field = edit.kind === 'name' ? 'resolvedNames' : MAPS[edit.object.kind];
+    const field = edit.kind === 'name' ? 'resolvedNames' : MAPS[edit.object.kind as keyof typeof MAPS];
     const map = new Map(next[field] as Map<string, unknown>);
     if (edit.kind === 'name') map.set(edit.name.name, edit.name);
     else if (edit.kind === 'set') map.set(edit.object.meta.key, edit.object);
@@ -209,7 +211,9 @@ test('every route forwards to an upstream that is in the table', () => {
       const { table } = createTranslator(OPTIONS).translate(snapshotOf(objects));
       for (const { paths, fallback } of table.hosts.values()) {
         for (const { action } of fallback === null ? paths.values() : [...paths.values(), fallback]) {
-          if (action.kind === 'forward') assert.ok(table.upstreams.has(action.upstream), action.upstream);
+          if (action.kind !== 'forward') continue;
+          for (const key of [action.upstream, action.upstreamOverTls ?? action.upstream])
+            assert.ok(table.upstreams.has(key), key);
         }
       }
     }),

@@ -276,6 +276,36 @@ describe('a backend with TLS', () => {
   });
 });
 
+test('AUTO_HTTP speaks TLS for clients that came with it, and for no others', async (t) => {
+  const TLS_HANDSHAKE = 0x16;
+  const first: number[] = [];
+  const sniffer = createTcp((socket) => {
+    socket.on('error', () => {});
+    socket.once('data', (bytes: Buffer) => {
+      first.push(bytes[0]!);
+      socket.destroy();
+    });
+  });
+  sniffer.listen(0, '127.0.0.1');
+  await once(sniffer, 'listening');
+  t.after(() => void sniffer.close());
+  const auto = { 'backend-protocol': 'AUTO_HTTP', 'ssl-redirect': 'false', 'proxy-next-upstream-tries': '1' };
+  await proxy.change('auto.yaml', site('auto', portOf(sniffer), auto));
+  // A POST is not sent twice.
+  assert.equal((await ask('auto', '/', Buffer.from('x'))).status, 502);
+  assert.deepEqual(first, ['P'.charCodeAt(0)]);
+  const session = connectH2(`https://127.0.0.1:${proxy.https}`, {
+    servername: 'auto.test',
+    rejectUnauthorized: false,
+  });
+  t.after(() => session.destroy());
+  const stream = session.request({ ':method': 'POST', ':path': '/', ':authority': 'auto.test' });
+  const answered = once(stream, 'response');
+  stream.end('x');
+  assert.equal((await within(answered, 'the response over HTTP/2'))[0][':status'], 502);
+  assert.deepEqual(first.slice(1), [TLS_HANDSHAKE]);
+});
+
 test('a WebSocket goes through to a backend with TLS', async (t) => {
   const sockets = new WebSocketServer({ noServer: true });
   sockets.on('connection', (socket) => socket.on('message', (data) => socket.send(data)));

@@ -76,6 +76,8 @@ export class Exchange implements Waiter, Timed {
   headText = '';
   userAgent = '';
   route: LiveRoute | null = null;
+  /** Where the route leads this request; null while that is not decided. */
+  upstream: LiveUpstream | null = null;
   upgrade = '';
   expectContinue = false;
   /** The request's body is framed in chunks, on both sides. */
@@ -172,7 +174,9 @@ export class Exchange implements Waiter, Timed {
     const denied = clientCertificateRefusal(head.authority, peer, tlsHosts);
     if (denied !== 0) return this.answer(denied, 'client-certificate');
     if (route === null) return this.answer(404, 'no-route');
-    if (route.upstream === null) return this.answer(503, 'backend-unresolved');
+    const upstream = this.secure ? route.upstreamOverTls : route.upstream;
+    if (upstream === null) return this.answer(503, 'backend-unresolved');
+    this.upstream = upstream;
     const limit = this.#bodyLimit();
     if (limit > 0 && head.contentLength > limit) {
       dataplane.stats.counters['limit_hits_total:request_body']++;
@@ -190,9 +194,9 @@ export class Exchange implements Waiter, Timed {
       this.bodyStreamed = true;
       this.held = [];
     }
-    const { hashBy } = route.upstream;
+    const { hashBy } = upstream;
     if (hashBy !== null) this.hash = hashKey(hashBy, head, this.client, target);
-    this.#attempt(route.upstream);
+    this.#attempt(upstream);
   }
 
   onRequestBody(bytes: Buffer, start: number, end: number): void {
@@ -360,7 +364,7 @@ export class Exchange implements Waiter, Timed {
         this.dataplane.retrying++;
       }
       this.dataplane.stats.counters.upstream_retries_total++;
-      return this.#attempt(this.route!.upstream!);
+      return this.#attempt(this.upstream!);
     }
     this.answer(
       failure === 'response-timeout' || failure === 'connect-timeout' || failure === 'send-timeout'
@@ -379,7 +383,7 @@ export class Exchange implements Waiter, Timed {
       this.#stopWaiting();
       this.#leaveEndpoint();
       this.attempts--;
-      return this.#attempt(this.route!.upstream!);
+      return this.#attempt(this.upstream!);
     }
     // Somebody else may have been quicker.
     if (!endpoint.hasRoom(this.dataplane.config.limits.endpointConnections)) return endpoint.waitOn(this);
@@ -510,7 +514,7 @@ export class Exchange implements Waiter, Timed {
     // A pooled connection that the backend closed meanwhile says nothing about the backend: it costs no try.
     const stale = (failure === 'closed' && this.reused) || failure === 'going-away';
     if (this.attempts > policy.retries && !(stale && this.attempts <= STALE_TRIES)) return false;
-    const upstream = this.route!.upstream!;
+    const upstream = this.upstream!;
     return stale || undone || upstream.pickOther([...this.tried, this.lastEndpoint!]) !== null;
   }
 
@@ -537,7 +541,7 @@ export class Exchange implements Waiter, Timed {
   }
 
   #stopWaiting(): void {
-    this.route!.upstream!.pending--;
+    this.upstream!.pending--;
     this.dataplane.wheel.remove(this);
     this.deadline = 0;
   }

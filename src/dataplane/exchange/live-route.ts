@@ -9,6 +9,8 @@ export interface LiveRoute {
   readonly policy: RoutePolicy;
   /** null: the backend cannot be resolved, 503. */
   readonly upstream: LiveUpstream | null;
+  /** For requests that came over TLS: mostly the same. */
+  readonly upstreamOverTls: LiveUpstream | null;
   readonly series: Series;
   /** The route's part of an access-log line. */
   readonly logFragment: string;
@@ -17,11 +19,13 @@ export interface LiveRoute {
 export function compileRoute(route: Route, upstreams: Upstreams, stats: Stats): LiveRoute {
   const { origin, action } = route;
   const upstream = action.kind === 'forward' ? (upstreams.get(action.upstream) ?? null) : null;
+  const overTls = action.kind === 'forward' ? action.upstreamOverTls : undefined;
   const service = action.kind === 'unavailable' ? action.service : (upstream?.service ?? '');
   return {
     host: route.host,
     policy: shared(route.policy),
     upstream,
+    upstreamOverTls: overTls === undefined ? upstream : (upstreams.get(overTls) ?? null),
     series: stats.series(route.host, origin.namespace, origin.name, service),
     logFragment: routeFragment(origin.namespace, origin.name, service),
   };

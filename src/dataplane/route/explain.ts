@@ -75,7 +75,9 @@ export function explain(
   const path = normalizePath(request.path);
   const found = path === null ? NOTHING_FOUND : findRoute(table, owning, path.match);
   const passed = request.scheme === 'https' ? passedThrough(table, host) : null;
-  const outcome = passed ?? (path === null ? REFUSED : outcomeOf(table, host, owning, found.route));
+  const outcome =
+    passed ??
+    (path === null ? REFUSED : outcomeOf(table, host, owning, found.route, request.scheme === 'https'));
   return {
     listener: chooseListener(listeners, request.scheme, port),
     host,
@@ -189,6 +191,7 @@ function outcomeOf(
   host: string,
   owning: HostTable | null,
   route: Route | null,
+  overTls: boolean,
 ): Outcome {
   if (route === null) {
     const why =
@@ -200,7 +203,8 @@ function outcomeOf(
   if (route.action.kind === 'unavailable') {
     return { kind: 'answered', status: 503, why: `backend ${route.action.service} cannot be used`, route };
   }
-  const upstream = table.upstreams.get(route.action.upstream)!; // a table names only upstreams that it has
+  const { upstream: inClear, upstreamOverTls = inClear } = route.action;
+  const upstream = table.upstreams.get(overTls ? upstreamOverTls : inClear)!; // a table names only upstreams that it has
   if (upstream.endpoints.length > 0) return { kind: 'forwarded', route, upstream };
   return { kind: 'answered', status: 503, why: `upstream ${upstream.key} has no endpoint`, route };
 }

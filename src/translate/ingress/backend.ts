@@ -12,14 +12,14 @@ import { UNVERIFIED_TLS, type UpstreamTls } from '../../model/upstream-tls.ts';
 import type { TranslateOptions } from '../options.ts';
 import type { ProblemText } from '../problem-of.ts';
 import { findServicePort, portText } from '../services/port.ts';
-import { schemeOf, schemeText } from '../services/scheme.ts';
+import { HTTP, HTTPS, type Scheme, schemeOf, schemeText } from '../services/scheme.ts';
 import type { UpstreamSpec } from '../services/upstream.ts';
 import { type BackendAsked, type BackendSecret, upstreamTls } from '../tls/upstream-tls.ts';
 
 export interface ResolvedBackend {
   readonly action: RouteAction;
-  /** The upstream of a `forward` action. */
-  readonly upstream: UpstreamSpec | null;
+  /** The upstreams of a `forward` action. */
+  readonly upstreams: readonly UpstreamSpec[];
   /** Fields relative to the backend. */
   readonly problem: ProblemText | null;
 }
@@ -65,19 +65,30 @@ export function resolveBackend(backend: IngressBackend, context: BackendContext)
     refusedPort(service, port);
   if (refusal !== null) return unavailable(describeService(ref), refusal);
   const tls = upstreamTls(context.asked, context.secret, service);
-  const upstream: UpstreamSpec = {
-    key: upstreamKey(ref, tls, context),
+  const upstreamFor = (scheme: Scheme | null): UpstreamSpec => ({
+    key: upstreamKey(ref, scheme, tls, context),
     service: service.meta.key,
     ref,
     port: backend.port,
     balance: context.balance,
-    scheme: context.asked.scheme,
+    scheme,
     tls,
-  };
+  });
+  const { scheme } = context.asked;
+  if (scheme === 'as-client') return forwardAsClient(upstreamFor(HTTP), upstreamFor(HTTPS));
+  const upstream = upstreamFor(scheme);
   return {
     action: { kind: 'forward', upstream: upstream.key },
-    upstream,
-    problem: context.asked.scheme === null ? unknownProtocol(service, port) : null,
+    upstreams: [upstream],
+    problem: scheme === null ? unknownProtocol(service, port) : null,
+  };
+}
+
+function forwardAsClient(inClear: UpstreamSpec, overTls: UpstreamSpec): ResolvedBackend {
+  return {
+    action: { kind: 'forward', upstream: inClear.key, upstreamOverTls: overTls.key },
+    upstreams: [inClear, overTls],
+    problem: null,
   };
 }
 
@@ -85,11 +96,11 @@ export function resolveBackend(backend: IngressBackend, context: BackendContext)
 export function closedBackend(backend: IngressBackend, namespace: string): ResolvedBackend {
   const port = backend.kind === 'service' ? `:${portText(backend.port)}` : '';
   const service = `${namespace}/${backend.name}${port}`;
-  return { action: { kind: 'unavailable', service }, upstream: null, problem: null };
+  return { action: { kind: 'unavailable', service }, upstreams: [], problem: null };
 }
 
 function unavailable(service: string, problem: ProblemText): ResolvedBackend {
-  return { action: { kind: 'unavailable', service }, upstream: null, problem };
+  return { action: { kind: 'unavailable', service }, upstreams: [], problem };
 }
 
 function refusedType(service: Service, options: TranslateOptions): ProblemText | null {
@@ -145,8 +156,9 @@ function unknownProtocol(service: Service, port: ServicePort | null): ProblemTex
 /** `ns/name:port`, and what the Ingress says of it where that is not the default: such routes need pools of their own. */
 function upstreamKey(
   ref: ServiceRef,
+  scheme: Scheme | null,
   tls: UpstreamTls,
-  { balance, asked: { scheme }, options }: BackendContext,
+  { balance, options }: BackendContext,
 ): UpstreamKey {
   const own = balanceText(balance);
   const parts = [describeService(ref)];

@@ -179,7 +179,7 @@ class Draft {
     if (backend.kind === 'service') this.#services.add(objectKey(namespace, backend.name));
     const resolved = this.#resolveAnew(backend);
     this.#backends.set(id, resolved);
-    if (resolved.upstream !== null) this.#upstreams.set(resolved.upstream.key, resolved.upstream);
+    for (const upstream of resolved.upstreams) this.#upstreams.set(upstream.key, upstream);
     if (resolved.problem !== null) this.#report(field, resolved.problem);
     return resolved;
   }

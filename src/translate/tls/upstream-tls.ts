@@ -16,8 +16,8 @@ import { readKeyPair } from './certificate.ts';
 
 /** What the annotations say of the backends. */
 export interface BackendAsked {
-  /** null: as the Service says. */
-  readonly scheme: Scheme | null;
+  /** null: as the Service says; `as-client`: with TLS for those who came with it. */
+  readonly scheme: Scheme | 'as-client' | null;
   /** `namespace/name`; null for none. */
   readonly secret: string | null;
   readonly verify: boolean;
