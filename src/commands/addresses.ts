@@ -5,6 +5,7 @@ import type { Snapshot } from '../model/snapshot.ts';
 import type { Log } from '../observe/log.ts';
 import type { AddressSettings } from '../settings/addresses.ts';
 import { AddressFile, readAddressFile } from '../status/address-file.ts';
+import type { GivenInCluster } from '../status/address-writes.ts';
 
 type SourceKind = 'manifests' | 'kubernetes';
 
@@ -50,6 +51,15 @@ export class Addresses {
   async close(): Promise<void> {
     await this.#file?.settled();
   }
+}
+
+/** What the cluster is told. How full pools are is told only where no other load balancer tells it, too. */
+export function givenInCluster(plan: AddressPlan, { ownership }: AddressOptions): GivenInCluster {
+  const pools = ownership.withoutClass ? plan.pools.pools : [];
+  return {
+    services: plan.allocations,
+    pools: pools.map(({ name, object }) => ({ object, usage: plan.usage.get(name)! })), // it has all pools
+  };
 }
 
 /** Joins lists of problems; the very same list comes out as long as the same ones go in. */

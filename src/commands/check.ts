@@ -1,7 +1,9 @@
 /** `tidegate check PATH…`: what `run` would say about these manifests, without running. */
+import { AddressPlanner } from '../ipam/address-planner.ts';
 import { formatProblem, type Problem } from '../model/problem.ts';
 import type { CommonSettings } from '../settings/settings.ts';
 import { createTranslator } from '../translate/translate.ts';
+import { addressOptions } from './addresses.ts';
 import { loadManifests } from './load-manifests.ts';
 import { countObjects } from './object-counts.ts';
 import { type Paint, painter, printable, type Terminal } from './terminal.ts';
@@ -22,7 +24,9 @@ export interface CheckRequest {
 export async function check({ settings, paths, output, terminal }: CheckRequest): Promise<number> {
   const snapshot = await loadManifests(paths);
   const translation = createTranslator(translateOptions(settings, null)).translate(snapshot);
-  const problems = translation.problems.toSorted(byPosition);
+  const addresses = new AddressPlanner(addressOptions(settings.addresses, 'manifests'));
+  const plan = addresses.plan(snapshot, 'decides');
+  const problems = [...translation.problems, ...plan.problems].sort(byPosition);
   const errors = problems.filter((problem) => problem.severity === 'error').length;
   const summary = { objects: countObjects(snapshot), errors, warnings: problems.length - errors };
   if (output === 'json') terminal.write(`${JSON.stringify({ problems, summary }, null, 2)}\n`);

@@ -16,6 +16,7 @@ import { connectionsFor, openFileLimit } from '../settings/open-files.ts';
 import type { Settings } from '../settings/settings.ts';
 import { version } from '../settings/version.ts';
 import { createTranslator } from '../translate/translate.ts';
+import { Addresses, addressOptions, givenInCluster, problemJoiner } from './addresses.ts';
 import { Alarm } from './alarm.ts';
 import { type Control, startControl } from './control.ts';
 import { countObjects } from './object-counts.ts';
@@ -100,6 +101,7 @@ export async function start(settings: Settings, output: LogOutput): Promise<Runn
       firstLive();
     },
   });
+  const ownAddresses = await Addresses.open(settings.addresses, settings.source.kind, log);
   const { source, api } = await openSource(settings, log, metrics);
   let control: Control | null = null;
   const admin = await startAdminListener(settings, {
@@ -115,6 +117,8 @@ export async function start(settings: Settings, output: LogOutput): Promise<Runn
   let newest: Snapshot = EMPTY_SNAPSHOT;
   // Certificates become valid and expire without any object changing.
   const nextLook = new Alarm(() => onSnapshot(newest));
+  const joinProblems = problemJoiner();
+  let leads = false;
   const onSnapshot = (snapshot: Snapshot): void => {
     newest = snapshot;
     settledAt = performance.now();
@@ -122,10 +126,13 @@ export async function start(settings: Settings, output: LogOutput): Promise<Runn
     nextLook.set(translation.nextLook);
     const wants = { names: translation.externalNames, secrets: translation.secrets };
     if (!source.want(wants)) return;
-    logProblems(log, problems, translation.problems);
-    problems = translation.problems;
+    const plan = ownAddresses.update(snapshot, leads || api === null ? 'decides' : 'follows');
+    const found = joinProblems(translation.problems, plan.problems);
+    logProblems(log, problems, found);
+    problems = found;
     objects = countObjects(snapshot);
-    control?.update({ snapshot, problems, ingresses: translation.ingresses });
+    const addresses = givenInCluster(plan, addressOptions(settings.addresses, settings.source.kind));
+    control?.update({ snapshot, problems, ingresses: translation.ingresses, addresses });
     if (translation.table === current) return metrics.recordObjects(objects, countProblems(problems));
     current = translation.table;
     supervisor.apply(translation.table);
@@ -138,6 +145,12 @@ export async function start(settings: Settings, output: LogOutput): Promise<Runn
       api,
       log,
       metrics,
+    });
+    // Who begins to lead decides on addresses from what its predecessor wrote.
+    control.whileLeading((term) => {
+      leads = true;
+      term.addEventListener('abort', () => (leads = false), { once: true });
+      if (newest !== EMPTY_SNAPSHOT) onSnapshot(newest);
     });
   }
   let bound: readonly BoundAddress[];
@@ -168,6 +181,7 @@ export async function start(settings: Settings, output: LogOutput): Promise<Runn
       await new Promise((resolve) => setTimeout(resolve, settings.drainDelay));
       await supervisor.stop(settings.timeouts.drain);
       await source.close();
+      await ownAddresses.close();
       await admin?.close();
       log.info('stopped', 'all connections are closed');
     },

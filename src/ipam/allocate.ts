@@ -43,7 +43,7 @@ export interface Allocation {
   readonly pool: string | null;
   /** Equal texts share on equal terms. */
   readonly claim: string;
-  /** Why it is not all that was asked for; null when it is. */
+  /** Why it is not all that was asked for, and what happens now; null when it is. */
   readonly fault: Fault | null;
 }
 
@@ -194,7 +194,9 @@ function byAge({ service: { meta: a } }: Applicant, { service: { meta: b } }: Ap
 
 function allocationOf({ key, claimText }: Applicant, grant: Grant | null, fault: Fault | null): Allocation {
   const addresses = grant?.addresses.map(formatIp) ?? [];
-  return { service: key, addresses, pool: grant?.pool ?? null, claim: claimText, fault };
+  const now = addresses.length > 0 ? `it keeps ${addresses.join(' and ')}` : 'it has no address';
+  const told = fault && { ...fault, message: `${fault.message}; until then ${now}` };
+  return { service: key, addresses, pool: grant?.pool ?? null, claim: claimText, fault: told };
 }
 
 function problemsOf(
@@ -204,9 +206,7 @@ function problemsOf(
   return applicants.flatMap(({ service, key }) => {
     const { addresses, fault } = allocations.get(key)!;
     if (fault === null) return [];
-    const now = addresses.length > 0 ? `it keeps ${addresses.join(' and ')}` : 'it has no address';
     const severity = addresses.length > 0 ? 'warning' : 'error';
-    const { reason, field, message } = fault;
-    return problemAt(service, { severity, reason, field, message: `${message}; until then ${now}` });
+    return problemAt(service, { severity, ...fault });
   });
 }

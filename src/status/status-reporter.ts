@@ -1,10 +1,11 @@
-/** While we lead: keeps the status of Ingresses and the Events at what was translated last. */
+/** While we lead: keeps the status of Ingresses and Services and the Events at what was translated last. */
 import type { KubernetesApi } from '../kubernetes/api.ts';
 import { FIELD_MANAGER } from '../kubernetes/field-manager.ts';
 import { type Resource, resourcePath } from '../kubernetes/resource.ts';
 import type { ObjectKey } from '../model/keys.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Ingress, Snapshot } from '../model/snapshot.ts';
+import { addressWrites, type GivenInCluster } from './address-writes.ts';
 import { type Publishing, publishedAddresses } from './addresses.ts';
 import { EventLedger, type EventReporter } from './events.ts';
 import {
@@ -22,6 +23,7 @@ export interface Reported {
   readonly problems: readonly Problem[];
   /** Those of our class. */
   readonly ingresses: ReadonlyMap<ObjectKey, Ingress>;
+  readonly addresses: GivenInCluster;
 }
 
 export interface StatusReporterOptions {
@@ -117,12 +119,17 @@ export class StatusReporter {
     }, SETTLE_MS);
   }
 
-  #writeStatuses({ snapshot, ingresses }: Reported): void {
+  #writeStatuses(reported: Reported): void {
+    const ofAddresses = addressWrites(reported.snapshot, reported.addresses, Date.now());
+    this.#statuses.replace([...this.#ingressWrites(reported), ...ofAddresses]);
+  }
+
+  #ingressWrites({ snapshot, ingresses }: Reported): Iterable<Write> {
     const { publishing } = this.#options;
-    if (publishing === null) return;
+    if (publishing === null) return [];
     const { addresses, problem } = publishedAddresses(publishing, snapshot);
     this.#tellUnpublished(problem);
-    this.#statuses.replace(writesOf(planIngressStatuses(snapshot, ingresses, addresses)));
+    return writesOf(planIngressStatuses(snapshot, ingresses, addresses));
   }
 
   #writeEvents({ snapshot, problems }: Reported): void {
