@@ -1,7 +1,7 @@
 /** A client of the simulation: sends valid requests in pieces and judges what comes back. */
 import assert from 'node:assert/strict';
 import type { MemoryPeer, Step } from '../kit/memory-transport.ts';
-import type { FakeBackend, Mood } from './fake-backend.ts';
+import type { Mood } from './fake-backend.ts';
 import type { Random } from './random.ts';
 import { readStrictResponse, type StrictMessage, value } from './strict-reader.ts';
 
@@ -200,7 +200,7 @@ export class FakeClient {
    * Judges all that came: one response a request, in order, each of a backend's for this very request and whole,
    * or an answer of the proxy's own. Gives the final responses and whether the last one was cut.
    */
-  judge(backends: ReadonlyMap<string, FakeBackend>): {
+  judge(backends: ReadonlyMap<string, unknown>): {
     responses: StrictMessage[];
     cut: boolean;
     tunnel: boolean;
@@ -240,7 +240,7 @@ export class FakeClient {
   #judgeOne(
     request: SentRequest,
     message: StrictMessage,
-    backends: ReadonlyMap<string, FakeBackend>,
+    backends: ReadonlyMap<string, unknown>,
     whole: boolean,
   ): void {
     const tag = value(message, 'x-tag');

@@ -188,7 +188,7 @@ class Simulation {
 }
 
 /** When nobody misbehaved, everything is answered by a backend, whole. */
-function judgeKind(client: FakeClient, responses: readonly StrictMessage[], cut: boolean): void {
+export function judgeKind(client: FakeClient, responses: readonly StrictMessage[], cut: boolean): void {
   const { requests, peer } = client;
   // A client that sends on and on behind what became its last request is reset in the end.
   if (peer.gone === 'reset' && requests[responses.length]?.minor === 0) return;
@@ -201,7 +201,8 @@ function judgeKind(client: FakeClient, responses: readonly StrictMessage[], cut:
   assert.equal(responses.length, requests.length, 'every request is answered');
 }
 
-function patient(): Record<string, number> {
+/** Timeouts that do not strike. */
+export function patient(): Record<string, number> {
   const names = [
     'requestHead',
     'bodyIdle',

@@ -17,6 +17,7 @@ import { compileRoute, type LiveRoute } from '../../src/dataplane/exchange/live-
 import { TrustedProxies } from '../../src/dataplane/exchange/peer.ts';
 import { Http1ClientConnection } from '../../src/dataplane/http1/client.ts';
 import { Http1ServerConnection } from '../../src/dataplane/http1/server.ts';
+import { Http2ClientConnection } from '../../src/dataplane/http2/client-connection.ts';
 import { Http2ServerConnection, type Http2Shared } from '../../src/dataplane/http2/connection.ts';
 import { RequestFields } from '../../src/dataplane/http2/request-fields.ts';
 import { ResponseBlocks } from '../../src/dataplane/http2/response-blocks.ts';
@@ -27,7 +28,7 @@ import { connectUpstream } from '../../src/dataplane/upstream/connect.ts';
 import type { Endpoint } from '../../src/dataplane/upstream/endpoint.ts';
 import { Upstreams } from '../../src/dataplane/upstream/upstreams.ts';
 import type { Hostname, UpstreamKey } from '../../src/model/keys.ts';
-import type { BalancePolicy, RoutePolicy } from '../../src/model/routing-table.ts';
+import type { BalancePolicy, RoutePolicy, UpstreamProtocol } from '../../src/model/routing-table.ts';
 import { type MemoryPeer, MemoryTransport } from '../kit/memory-transport.ts';
 
 export interface WorldOptions {
@@ -36,6 +37,8 @@ export interface WorldOptions {
   readonly policy?: Partial<RoutePolicy>;
   readonly balance?: BalancePolicy;
   readonly endpoints?: number;
+  /** What the endpoints speak. */
+  readonly protocol?: UpstreamProtocol;
   /** Bytes that wait unsent before a stream counts as blocked. */
   readonly highWaterMark?: number;
   /** Up to this size what is written waits for the end of the callback. */
@@ -69,9 +72,11 @@ export class World {
   readonly #wheel: RecordingWheel;
   readonly #listener: ClientListener;
   readonly #http2: Http2Shared;
+  readonly #protocol: UpstreamProtocol;
   #now = 1000;
 
   constructor(options: WorldOptions = {}) {
+    this.#protocol = options.protocol ?? 'http1';
     const {
       limits = {},
       timeouts = {},
@@ -83,7 +88,7 @@ export class World {
     this.transport.onOutgoing = (peer) => {
       this.backends.push(peer);
       const { owner } = peer.stream;
-      assert.ok(owner instanceof Http1ClientConnection);
+      assert.ok(owner instanceof Http1ClientConnection || owner instanceof Http2ClientConnection);
       this.#endpoints.add(owner.endpoint);
       this.onBackend(peer);
     };
@@ -137,7 +142,7 @@ export class World {
       zone: null,
     }));
     const service = { namespace: 'ns', name: 'web', port: '80' };
-    this.upstreams.set({ key: UPSTREAM, service, protocol: 'http1', tls: null, balance, endpoints });
+    this.upstreams.set({ key: UPSTREAM, service, protocol: this.#protocol, tls: null, balance, endpoints });
     this.upstreams.sweep();
   }
 

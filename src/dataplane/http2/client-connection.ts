@@ -40,6 +40,7 @@ const CLOSED = 3;
 const MOST_STREAMS = 1_000_000;
 /** Given back as soon as it is passed on, so that no stream waits for the client of another. */
 const CONNECTION_WINDOW = 1 << 20;
+const LINGER_MS = 2000;
 /** From this size on DATA frames are worth large read buffers. */
 const BULK_BYTES = 8192;
 
@@ -244,6 +245,7 @@ export class Http2ClientConnection implements UpstreamConnection, FrameHandler, 
 
   onClose(error: string | null): void {
     this.#lose(tlsFaultOr(error, 'closed'), tlsFaultOr(error, 'connect-failed'));
+    this.dataplane.wheel.remove(this);
   }
 
   // ── frames ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -435,8 +437,8 @@ export class Http2ClientConnection implements UpstreamConnection, FrameHandler, 
     this.#state = CLOSED;
     this.#incoming.stop();
     this.#list();
-    this.dataplane.wheel.remove(this);
-    this.deadline = 0;
+    // What is written last may leave for a moment.
+    this.dataplane.wheel.set(this, LINGER_MS);
     const { endpoint } = this;
     endpoint.open--;
     // One loss counts once against the endpoint, however many streams it cost.
@@ -460,6 +462,7 @@ export class Http2ClientConnection implements UpstreamConnection, FrameHandler, 
 
   onDeadline(): void {
     const { wheel, stats } = this.dataplane;
+    if (this.#state === CLOSED) return this.stream.destroy();
     if (this.#state === CONNECTING) {
       stats.counters['limit_hits_total:connect_timeout']++;
       stats.counters.upstream_connection_failures_total++;
