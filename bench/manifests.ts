@@ -14,9 +14,10 @@ export function hostName(index: number): string {
   return `host-${index}.bench.test`;
 }
 
-/** One Ingress for any host and path. */
-export function singleRoute(upstream: number): KubernetesObject[] {
-  return [ingressClass(), ingress('all', null, ['/'], 'backend'), ...service('backend', upstream)];
+/** One Ingress for any host and path; the Service says what it speaks where that is not HTTP. */
+export function singleRoute(upstream: number, appProtocol: string | null = null): KubernetesObject[] {
+  const backend = service('backend', upstream, appProtocol === null ? {} : { appProtocol });
+  return [ingressClass(), ingress('all', null, ['/'], 'backend'), ...backend];
 }
 
 /** The same for the requests to one host, with a certificate (PEM) for it. */
@@ -88,13 +89,13 @@ function ingress(
 }
 
 /** A Service with one endpoint on loopback. */
-export function service(name: string, port: number): KubernetesObject[] {
+export function service(name: string, port: number, more: KubernetesObject = {}): KubernetesObject[] {
   return [
     {
       apiVersion: 'v1',
       kind: 'Service',
       metadata: { name, namespace: 'bench' },
-      spec: { ports: [{ name: 'http', port: 80, targetPort: port }] },
+      spec: { ports: [{ name: 'http', port: 80, targetPort: port, ...more }] },
     },
     {
       apiVersion: 'discovery.k8s.io/v1',

@@ -6,6 +6,7 @@ import { type Peer, type PeerSetup, probeProgram } from './peer.ts';
 export const caddy: Peer = {
   name: 'Caddy',
   servesTls: true,
+  asksTls: false,
   remarks: [
     'GOMAXPROCS=1; the size of its copy buffers cannot be set (32 KiB); its access log also holds all headers.',
   ],

@@ -48,7 +48,15 @@ async function checkHeaders(peer: Peer, directory: string, secure: boolean): Pro
   const port = await freePort();
   const upstream = (backend.address() as AddressInfo).port;
   const tls = secure ? await makeCertificate(directory) : null;
-  const command = await peer.prepare({ directory, port, upstream, series: 'log', bulk: false, tls });
+  const command = await peer.prepare({
+    directory,
+    port,
+    upstream,
+    upstreamTls: false,
+    series: 'log',
+    bulk: false,
+    tls,
+  });
   const proxy = await startProcess({
     ...command,
     name: peer.name,

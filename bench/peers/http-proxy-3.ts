@@ -5,6 +5,7 @@ import type { Peer } from './peer.ts';
 export const httpProxy3: Peer = {
   name: 'http-proxy-3',
   servesTls: false,
+  asksTls: false,
   remarks: ['One process on node:http with a keep-alive agent; access log through pino, buffered (16 KB).'],
   probe: async () => {
     try {

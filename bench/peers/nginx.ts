@@ -6,6 +6,7 @@ import { BULK_BUFFER_BYTES, type Peer, type PeerSetup, probeProgram } from './pe
 export const nginx: Peer = {
   name: 'nginx',
   servesTls: true,
+  asksTls: true,
   remarks: ['worker_processes 1, upstream keepalive 256; access log buffered (64 KiB, 1 s).'],
   probe: () => probeProgram(['nginx', '-v'], /nginx\/(\S+)/),
   prepare: async (setup) => {
@@ -21,7 +22,7 @@ const LOG_FORMAT = `log_format json escape=json '{"time":"$time_iso8601","client
     '"agent":"$http_user_agent","request_id":"$request_id"}';`;
 
 /** `$connection_upgrade` is '' for ordinary requests, so that upstream connections are kept. */
-function configuration({ directory, port, upstream, series, bulk, tls }: PeerSetup): string {
+function configuration({ directory, port, upstream, upstreamTls, series, bulk, tls }: PeerSetup): string {
   const user = process.getuid?.() === 0 ? 'user root;' : '';
   const log =
     series === 'log'
@@ -45,7 +46,7 @@ http {
     listen 127.0.0.1:${port} backlog=8192 ${tls ? 'ssl http2' : ''};
     ${tls ? tlsDirectives(tls) : ''}
     location / {
-      proxy_pass http://backend; proxy_http_version 1.1; proxy_request_buffering off;
+      ${upstreamTls ? 'proxy_ssl_protocols TLSv1.3; proxy_pass https' : 'proxy_pass http'}://backend; proxy_http_version 1.1; proxy_request_buffering off;
       proxy_set_header Connection $connection_upgrade;
       proxy_set_header Upgrade $http_upgrade;
       proxy_set_header Host $http_host;

@@ -6,6 +6,8 @@ export interface Peer {
   readonly name: string;
   /** Whether {@link PeerSetup.tls} can be asked of it. */
   readonly servesTls: boolean;
+  /** Whether {@link PeerSetup.upstreamTls} can be asked of it. */
+  readonly asksTls: boolean;
   /** Whether it can run on this machine, and in which version. */
   probe(): Promise<Presence>;
   /** Writes its configuration into `setup.directory` and gives the command that runs it in the foreground. */
@@ -24,6 +26,8 @@ export interface PeerSetup {
   readonly port: number;
   /** Port of the backend on loopback. */
   readonly upstream: number;
+  /** The backend speaks TLS 1.3; its certificate is not verified. */
+  readonly upstreamTls: boolean;
   readonly series: Series;
   /** Read and write bodies with {@link BULK_BUFFER_BYTES} at a time, without storing them first. */
   readonly bulk: boolean;

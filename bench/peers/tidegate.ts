@@ -8,16 +8,19 @@ import type { Peer, PeerCommand } from './peer.ts';
 export const tidegate: Peer = {
   name: 'Tidegate',
   servesTls: true,
+  asksTls: true,
   remarks: ['--workers 1.'],
   probe: async () => {
     const file = new URL('../../package.json', import.meta.url);
     const { version } = JSON.parse(await readFile(file, 'utf8')) as { version: string };
     return { kind: 'present', version };
   },
-  prepare: async ({ directory, port, upstream, series, tls }) => {
+  prepare: async ({ directory, port, upstream, upstreamTls, series, tls }) => {
     const manifests = join(directory, 'manifests');
     await mkdir(manifests);
-    const objects = tls ? await tlsObjects(upstream, tls) : singleRoute(upstream);
+    const objects = tls
+      ? await tlsObjects(upstream, tls)
+      : singleRoute(upstream, upstreamTls ? 'https' : null);
     await writeObjects(join(manifests, 'all.json'), objects);
     return tidegateCommand({
       manifests,

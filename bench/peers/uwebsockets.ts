@@ -6,6 +6,7 @@ const PACKAGE = 'uWebSockets.js';
 export const uWebSockets: Peer = {
   name: 'uWebSockets.js',
   servesTls: false,
+  asksTls: false,
   remarks: [
     'A front of uWebSockets.js with node:http towards the backend; GET only, as it brings no HTTP client.',
   ],

@@ -5,6 +5,7 @@ import { fullLoad } from './full-load.ts';
 import { handshakes } from './handshakes.ts';
 import { http2Get } from './http2-get.ts';
 import { httpsGet } from './https-get.ts';
+import { httpsUpstream } from './https-upstream.ts';
 import { idleMemory } from './idle-memory.ts';
 import { largeBody } from './large-body.ts';
 import { newConnection } from './new-connection.ts';
@@ -22,6 +23,7 @@ export const SCENARIOS: readonly Scenario[] = [
   variedPaths,
   httpsGet,
   http2Get,
+  httpsUpstream,
   handshakes,
   download,
   upload,

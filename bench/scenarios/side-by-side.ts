@@ -15,6 +15,8 @@ export interface SideBySide {
   readonly series: Series;
   readonly bulk: boolean;
   readonly upstream: number;
+  /** The backend speaks TLS; peers that cannot are left out. */
+  readonly upstreamTls?: boolean;
   /** With it, peers speak TLS, and those that cannot are left out. */
   readonly tls?: Certificate;
   readonly targets: readonly Target[];
@@ -43,7 +45,10 @@ export async function runSideBySide(context: Context, setup: SideBySide): Promis
   }
 }
 
-type PeerNeeds = Pick<SideBySide, 'title' | 'series' | 'bulk' | 'upstream' | 'tls' | 'verify'>;
+type PeerNeeds = Pick<
+  SideBySide,
+  'title' | 'series' | 'bulk' | 'upstream' | 'upstreamTls' | 'tls' | 'verify'
+>;
 
 /** Starts and verifies the peers; those that fail are stopped and named in `failures`. */
 export async function startPeers(
@@ -52,7 +57,9 @@ export async function startPeers(
 ): Promise<{ running: RunningPeer[]; failures: string[] }> {
   const running: RunningPeer[] = [];
   const failures: string[] = [];
-  const able = context.peers.filter(({ servesTls }) => needs.tls === undefined || servesTls);
+  const able = context.peers.filter(
+    ({ servesTls, asksTls }) => (needs.tls === undefined || servesTls) && (!needs.upstreamTls || asksTls),
+  );
   for (const peer of able) {
     const started = await startPeer(peer, context, needs);
     try {
@@ -71,11 +78,19 @@ export async function startPeers(
 async function startPeer(
   peer: Peer,
   context: Context,
-  { series, bulk, upstream, tls }: PeerNeeds,
+  { series, bulk, upstream, upstreamTls = false, tls }: PeerNeeds,
 ): Promise<RunningPeer> {
   const directory = await mkdtemp(join(context.directory, `${peer.name}-${series}-`));
   const port = await freePort();
-  const command = await peer.prepare({ directory, port, upstream, series, bulk, tls: tls ?? null });
+  const command = await peer.prepare({
+    directory,
+    port,
+    upstream,
+    upstreamTls,
+    series,
+    bulk,
+    tls: tls ?? null,
+  });
   const child = await startProcess({
     ...command,
     name: peer.name,
