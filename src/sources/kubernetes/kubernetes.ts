@@ -20,6 +20,8 @@ export interface KubernetesOptions {
   readonly api: KubernetesApi;
   /** Those that are read; empty for all. */
   readonly namespaces: readonly string[];
+  /** Those that are watched; all that Tidegate knows when not given. */
+  readonly kinds?: readonly Kind[];
   readonly dnsServers: readonly string[];
   /** A watch that is silent for this long is opened anew. */
   readonly watchIdleMs: number;
@@ -102,7 +104,8 @@ class Watching implements KubernetesSource {
     this.#names = new NameResolver(createLookup({ servers: options.dnsServers }), () =>
       this.#settled.hint(SETTLE_MS),
     );
-    this.#feeds = [...WATCHED_KINDS, SECRETS].flatMap((watched) => this.#feedsOf(watched));
+    const kinds = [...WATCHED_KINDS, SECRETS].filter(({ kind }) => options.kinds?.includes(kind) ?? true);
+    this.#feeds = kinds.flatMap((watched) => this.#feedsOf(watched));
     const crds = { resource: CRDS, namespace: null, isOptional: true, metadataOnly: true };
     this.#crds = this.#feed(crds, (changes) => this.#crdsChanged(changes));
   }
