@@ -1,5 +1,6 @@
 /** Addresses of Services: planned for each snapshot and, where no cluster remembers them, kept in a file. */
 import { type AddressOptions, type AddressPlan, AddressPlanner, type Role } from '../ipam/address-planner.ts';
+import type { ObjectKey } from '../model/keys.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import type { Log } from '../observe/log.ts';
@@ -21,14 +22,30 @@ export function addressOptions(settings: AddressSettings, source: SourceKind): A
   };
 }
 
+/** Changes that are told one by one; a first start with thousands of Services is told in short. */
+const MAX_LINES = 100;
+
+interface GivenAddresses {
+  readonly addresses: readonly string[];
+}
+
 export class Addresses {
   readonly #planner: AddressPlanner;
   readonly #file: AddressFile | null;
+  readonly #log: Log;
   #plan: AddressPlan | null = null;
+  #told: ReadonlyMap<ObjectKey, GivenAddresses>;
 
-  private constructor(planner: AddressPlanner, file: AddressFile | null) {
+  private constructor(
+    planner: AddressPlanner,
+    file: AddressFile | null,
+    log: Log,
+    remembered: ReadonlyMap<ObjectKey, GivenAddresses>,
+  ) {
     this.#planner = planner;
     this.#file = file;
+    this.#log = log;
+    this.#told = remembered;
   }
 
   /** Rejects with a message for the user when the file is there but cannot be read. */
@@ -37,15 +54,37 @@ export class Addresses {
     const remembered = stateFile === null ? new Map() : await readAddressFile(stateFile);
     const planner = new AddressPlanner(addressOptions(settings, source), remembered);
     const onError = (message: string) => log.error('addresses-not-kept', message);
-    return new Addresses(planner, stateFile === null ? null : new AddressFile(stateFile, onError));
+    const file = stateFile === null ? null : new AddressFile(stateFile, onError);
+    return new Addresses(planner, file, log, remembered);
   }
 
   /** The plan for a snapshot; the same object as before when nothing follows from what changed. */
   update(snapshot: Snapshot, role: Role): AddressPlan {
     const plan = this.#planner.plan(snapshot, role);
-    if (plan !== this.#plan) this.#file?.keep(plan.allocations);
+    if (plan === this.#plan) return plan;
     this.#plan = plan;
+    this.#file?.keep(plan.allocations);
+    // Who follows would only repeat what the one who decides has said.
+    if (role === 'decides') this.#tell(plan, snapshot);
+    this.#told = plan.allocations;
     return plan;
+  }
+
+  /** Logs who got or lost an address; what is in the status already is no news. */
+  #tell({ allocations }: AddressPlan, { services }: Snapshot): void {
+    let lines = 0;
+    const tell = (key: ObjectKey, before: readonly string[], now: readonly string[], pool: string | null) => {
+      if (before.join() === now.join() || ++lines > MAX_LINES) return;
+      const message = now.length === 0 ? 'a Service has no address any more' : 'a Service has got addresses';
+      this.#log.info('addresses-changed', message, { service: key, addresses: now, before, pool });
+    };
+    for (const [key, { addresses, pool }] of allocations) {
+      const status = services.get(key)?.loadBalancer.map(({ ip }) => ip) ?? [];
+      tell(key, this.#told.get(key)?.addresses ?? status, addresses, pool);
+    }
+    for (const [key, { addresses }] of this.#told) if (!allocations.has(key)) tell(key, addresses, [], null);
+    if (lines > MAX_LINES)
+      this.#log.info('addresses-changed', 'addresses of more Services changed', { more: lines - MAX_LINES });
   }
 
   async close(): Promise<void> {
