@@ -3,10 +3,16 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { request as httpRequest } from 'node:http';
-import { connect as connectH2 } from 'node:http2';
+import {
+  connect as connectH2,
+  createSecureServer,
+  type Http2ServerRequest,
+  type Http2ServerResponse,
+  type ServerHttp2Session,
+} from 'node:http2';
 import { type AddressInfo, createServer as createTcp } from 'node:net';
 import { after, describe, test } from 'node:test';
-import type { TlsOptions } from 'node:tls';
+import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
 import { WebSocket, WebSocketServer } from 'ws';
 import { issue, type TestCertificate, tlsSecret, withTls } from '../kit/certificates.ts';
 import { type SeenOverTls, startHttpsBackend } from '../kit/https-backend.ts';
@@ -304,6 +310,41 @@ test('AUTO_HTTP speaks TLS for clients that came with it, and for no others', as
   stream.end('x');
   assert.equal((await within(answered, 'the response over HTTP/2'))[0][':status'], 502);
   assert.deepEqual(first.slice(1), [TLS_HANDSHAKE]);
+});
+
+test('HTTP/2 is spoken over TLS to a backend that agrees to it, and to no other', async (t) => {
+  const server = createSecureServer({ ...showing(good), ALPNProtocols: ['h2'] });
+  const sessions = new Set<ServerHttp2Session>();
+  server.on('session', (session) => sessions.add(session));
+  server.on('request', (request: Http2ServerRequest, response: Http2ServerResponse) => {
+    response.setHeader('seen', JSON.stringify({ version: request.httpVersion, url: request.url }));
+    response.end();
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => {
+    server.close();
+    for (const session of sessions) session.destroy();
+  });
+  const withoutAlpn = createTlsServer(showing(good), (socket) => socket.on('error', () => {}));
+  withoutAlpn.listen(0, '127.0.0.1');
+  await once(withoutAlpn, 'listening');
+  t.after(() => void withoutAlpn.close());
+  const grpcs = { ...VERIFIED, 'backend-protocol': 'GRPCS' };
+  await proxy.change('grpcs.yaml', [
+    ...site('grpcs', portOf(server), grpcs),
+    ...site('not-grpcs', to('good'), grpcs),
+    ...site('without-alpn', portOf(withoutAlpn), grpcs),
+  ]);
+  for (let n = 0; n < 3; n++) {
+    const { status, seen } = await ask('grpcs', `/${n}`);
+    assert.deepEqual([status, seen], [200, { version: '2.0', url: `/${n}` }]);
+  }
+  assert.equal(sessions.size, 1, 'one connection carries them all');
+  assert.equal((await ask('not-grpcs', '/', Buffer.from('x'))).status, 502);
+  assert.equal(await reasonOf('not-grpcs'), 'protocol-not-agreed');
+  assert.equal((await ask('without-alpn', '/', Buffer.from('x'))).status, 502);
+  assert.equal(await reasonOf('without-alpn'), 'protocol-not-agreed');
 });
 
 test('a WebSocket goes through to a backend with TLS', async (t) => {

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import type { UpstreamKey } from '../../model/keys.ts';
 import type { BalancePolicy } from '../../model/routing-table.ts';
 import type { UpstreamPatch } from '../../model/table-patch.ts';
+import type { UpstreamTlsId, UpstreamTlsPatch } from '../../model/upstream-tls.ts';
 import { TimerWheel } from '../timers.ts';
 import type { Endpoint } from './endpoint.ts';
 import { type LiveUpstream, Upstreams } from './upstreams.ts';
@@ -108,6 +109,40 @@ test('an endpoint that several upstreams name is one: its failures count for all
   assert.equal(endpointOf(b, '10.0.0.1:80'), one);
   eject(one);
   assert.deepEqual(chosen(b), new Set(['10.0.0.2:80']));
+});
+
+test('one address spoken to in another way is another endpoint, with connections and failures of its own', () => {
+  const { upstreams } = setUp();
+  const tls = (id: string): UpstreamTlsPatch => ({
+    id: id as UpstreamTlsId,
+    serverName: '',
+    verify: null,
+    authorities: null,
+    identity: null,
+    minVersion: 'TLSv1.2',
+    maxVersion: 'TLSv1.3',
+    ciphers: '',
+  });
+  const plain = upstream('plain', ['10.0.0.1']);
+  upstreams.set(plain);
+  upstreams.set({ ...plain, key: 'http2' as UpstreamKey, protocol: 'http2' });
+  upstreams.set({ ...plain, key: 'old' as UpstreamKey, tls: tls('old') });
+  upstreams.set({ ...plain, key: 'same' as UpstreamKey, tls: tls('old') });
+  upstreams.set({ ...plain, key: 'new' as UpstreamKey, tls: tls('new') });
+  const of = (key: string) => upstreams.get(key as UpstreamKey)!.pick(0)!;
+  assert.equal(new Set(['plain', 'http2', 'old', 'new'].map(of)).size, 4);
+  assert.equal(of('same'), of('old'));
+  assert.deepEqual(
+    ['plain', 'http2', 'old', 'new'].map((key) => of(key).key),
+    Array(4).fill('10.0.0.1:80'),
+  );
+  // Other settings under the same key: new connections are made with them, and the old ones end.
+  const before = of('old');
+  upstreams.remove('same' as UpstreamKey);
+  upstreams.set({ ...plain, key: 'old' as UpstreamKey, tls: tls('new') });
+  upstreams.sweep();
+  assert.equal(of('old'), of('new'));
+  assert.ok(before.draining);
 });
 
 test('another endpoint is one that was not tried: in service if there is one, else out of it, else none', () => {

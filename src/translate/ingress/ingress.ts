@@ -135,7 +135,7 @@ class Draft {
   }
 
   finish(certificates: SecretCertificates): IngressPart {
-    const backendSecret = backendSecretKey(this.#annotated.backend);
+    const backendSecret = backendSecretKey(this.#ingress, this.#annotated.backend);
     const passed = this.#annotated.passthrough ? passThrough(this.#ingress, this.#claims) : NOTHING_PASSED;
     const tls = claimTls(
       this.#ingress,

@@ -62,10 +62,11 @@ const NO_SECRET: ReadBackendSecret = {
   secret: { authorities: null, identity: null, digest: '' },
 };
 
-/** The Secret that is looked up, found or not; null when none is named. */
-export function backendSecretKey(asked: BackendAsked): ObjectKey | null {
-  const parts = splitName(asked.secret);
-  return parts === null ? null : objectKey(parts.namespace, parts.name);
+/** The Secret that is looked up, found or not; null when none is named that may be. */
+export function backendSecretKey(ingress: Ingress, asked: BackendAsked): ObjectKey | null {
+  const named = splitName(asked.secret);
+  if (named === null || named.namespace !== ingress.meta.namespace) return null;
+  return objectKey(named.namespace, named.name);
 }
 
 function splitName(named: string | null): { namespace: string; name: string } | null {
