@@ -3,12 +3,14 @@ import { Command, CommanderError } from 'commander';
 import { UsageError } from './commands/usage-error.ts';
 import { addSettingsFlags, givenFlags } from './settings/command-line.ts';
 import { OPTION_GROUPS, type OptionGroup } from './settings/options.ts';
-import { type Loaded, loadCommonSettings, loadSettings } from './settings/settings.ts';
+import { type Loaded, loadCommonSettings, loadSettings, loadWebhookSettings } from './settings/settings.ts';
 import { version } from './settings/version.ts';
 
 /** Exit codes: 0 success, 1 the command found or met an error, 2 it was called wrongly. */
 const USAGE_ERROR = 2;
 
+const RUN_GROUPS: ReadonlySet<OptionGroup> = new Set(OPTION_GROUPS.filter((group) => group !== 'Webhook'));
+const WEBHOOK_GROUPS: ReadonlySet<OptionGroup> = new Set(['Source', 'Webhook', 'Translation', 'Observing']);
 const TRANSLATION_GROUPS: ReadonlySet<OptionGroup> = new Set(['Translation']);
 
 function program(): Command {
@@ -26,10 +28,23 @@ function program(): Command {
     .command('run')
     .description('serve: read objects, route requests')
     .allowExcessArguments(false);
-  addSettingsFlags(run, new Set(OPTION_GROUPS));
+  addSettingsFlags(run, RUN_GROUPS);
   run.action(async () => {
     const settings = settingsOrExit(loadSettings({ flags: givenFlags(run), environment: process.env }));
     const { run: start } = await import('./commands/run.ts');
+    await start(settings);
+  });
+
+  const webhook = root
+    .command('webhook')
+    .description('answer the API server whether an Ingress shall be let in (admission webhook)')
+    .allowExcessArguments(false);
+  addSettingsFlags(webhook, WEBHOOK_GROUPS);
+  webhook.action(async () => {
+    const settings = settingsOrExit(
+      loadWebhookSettings({ flags: givenFlags(webhook), environment: process.env }),
+    );
+    const { webhook: start } = await import('./commands/webhook.ts');
     await start(settings);
   });
 

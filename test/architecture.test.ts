@@ -59,6 +59,8 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   announce: ['model', 'linux'],
   certificates: ['model'],
   status: ['model', 'kubernetes'],
+  /** It translates one object more than there is: it needs what a source and `run` need for that, and no data plane. */
+  webhook: ['model', 'kubernetes', 'certificates', 'sources/decode', 'translate'],
   observe: ['model', 'dataplane/messages.ts', 'dataplane/stats.ts'],
   settings: ['model', 'dataplane/config.ts', 'observe/log.ts'],
   admin: ['model', 'observe', 'settings', 'dataplane/route', 'dataplane/messages.ts', 'dataplane/config.ts'],

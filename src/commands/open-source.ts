@@ -1,4 +1,5 @@
 import type { KubernetesApi } from '../kubernetes/api.ts';
+import type { Kind } from '../model/snapshot.ts';
 import type { Log } from '../observe/log.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import type { KubernetesSettings, Settings } from '../settings/settings.ts';
@@ -12,10 +13,18 @@ export interface OpenedSource {
   readonly api: KubernetesApi | null;
 }
 
-/** The source that the settings name; not started yet. Rejects with a message for the user. */
-export async function openSource(settings: Settings, log: Log, metrics: Metrics): Promise<OpenedSource> {
+/**
+ * The source that the settings name; not started yet. Of a cluster only `kinds` are read when they are given.
+ * Rejects with a message for the user.
+ */
+export async function openSource(
+  settings: Pick<Settings, 'source' | 'dnsServers'>,
+  log: Log,
+  metrics: Metrics,
+  kinds?: readonly Kind[],
+): Promise<OpenedSource> {
   const { source, dnsServers } = settings;
-  if (source.kind === 'kubernetes') return openKubernetes(source, dnsServers, log, metrics);
+  if (source.kind === 'kubernetes') return openKubernetes(source, dnsServers, log, metrics, kinds);
   metrics.showSource(() => 0);
   return { source: manifestsSource({ directory: source.directory, dnsServers }), api: null };
 }
@@ -25,6 +34,7 @@ async function openKubernetes(
   dnsServers: readonly string[],
   log: Log,
   metrics: Metrics,
+  kinds: readonly Kind[] | undefined,
 ): Promise<OpenedSource> {
   const { kubeconfig, context, namespaces, watchIdleMs, cache } = settings;
   // Who serves a folder need not carry the client library along.
@@ -44,6 +54,7 @@ async function openKubernetes(
   const source = kubernetesSource({
     api,
     namespaces,
+    ...(kinds && { kinds }),
     dnsServers,
     watchIdleMs,
     cache: cache === null ? null : { ...cache, version: version(), server: api.server },
