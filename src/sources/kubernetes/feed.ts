@@ -18,6 +18,8 @@ export interface FeedOptions {
   /** A watch that is silent for this long is opened anew; bookmarks come about once a minute. */
   readonly watchIdleMs: number;
   readonly random: () => number;
+  /** Whether {@link Feed.hurry} will be called when a kind that is absent may have come: asking is then needless. */
+  readonly isAnnounced: () => boolean;
   readonly onChanges: (changes: readonly Change[]) => void;
   /** After each step in which status or failure changed, or the first complete list came. */
   readonly onStatus: () => void;
@@ -28,6 +30,9 @@ const METADATA_LIST = 'application/json;as=PartialObjectMetadataList;g=meta.k8s.
 const METADATA = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1';
 /** A page of large objects from a busy server takes its time. */
 const LIST_TIMEOUT_MS = 60_000;
+
+/** A kind is not served at once when its definition is announced: asking goes on until the pauses are this long. */
+const MAX_ASKING_MS = 60_000;
 
 export class Feed {
   readonly target: FeedTarget;
@@ -140,7 +145,8 @@ export class Feed {
         this.#endWait = null;
         resolve({ type: 'due' });
       };
-      const timer = setTimeout(end, ms);
+      const isTold = ms > MAX_ASKING_MS && this.#machine.status === 'absent' && this.#options.isAnnounced();
+      const timer = isTold ? undefined : setTimeout(end, ms);
       this.#endWait = end;
       if (this.#closing.signal.aborted) end();
     });

@@ -173,7 +173,8 @@ class Watching implements KubernetesSource {
   #feed(target: FeedTarget, onChanges: (changes: readonly Change[]) => void): Feed {
     const { api, watchIdleMs } = this.#options;
     const onStatus = () => this.#statusChanged();
-    return new Feed(api, target, { watchIdleMs, random: Math.random, onChanges, onStatus });
+    const isAnnounced = () => this.#crds.status === 'live';
+    return new Feed(api, target, { watchIdleMs, random: Math.random, isAnnounced, onChanges, onStatus });
   }
 
   #changed(watched: WatchedKind, changes: readonly Change[]): void {
