@@ -1,7 +1,7 @@
 /** Addresses of peers as text, with the interface of link-local ones, and as the system wants them. */
 import { networkInterfaces } from 'node:os';
 import type { SocketAddress } from '../linux/sockets.ts';
-import { type IpAddress, parseIp } from '../model/ip.ts';
+import { type IpAddress, parseIp, parsePrefix, prefixContains } from '../model/ip.ts';
 
 /** `fe80::1%eth0` → its parts; null for what is no address. */
 export function splitScope(text: string): { readonly ip: IpAddress; readonly scope: string } | null {
@@ -28,4 +28,17 @@ function scopeId(name: string): number | null {
 /** An address as 4 or 16 bytes. */
 export function addressBytes(family: 4 | 6, value: bigint): Buffer {
   return Buffer.from(value.toString(16).padStart(family === 4 ? 8 : 32, '0'), 'hex');
+}
+
+/** Whether an interface of this host is in the same network as the address; link-local ones always are. */
+export function isOnLink(text: string): boolean {
+  const parts = splitScope(text);
+  if (parts === null) return false;
+  if (parts.scope !== '') return true;
+  return Object.values(networkInterfaces()).some((entries = []) =>
+    entries.some(({ cidr }) => {
+      const network = cidr === null ? null : parsePrefix(cidr);
+      return network !== null && prefixContains(network, parts.ip);
+    }),
+  );
 }

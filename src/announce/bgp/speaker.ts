@@ -1,4 +1,5 @@
 /** All peers of this node: sessions come, change and go as their configuration does. */
+import { isOnLink } from '../address.ts';
 import type { BfdEngine } from '../bfd/engine.ts';
 import { BgpListener, type ListenAddress } from './listener.ts';
 import { CeaseReason } from './notification.ts';
@@ -112,8 +113,9 @@ export class BgpSpeaker {
     slot.stopBfd =
       bfd === null
         ? null
-        : this.#bfd.watch({ ...bfd, address, sourceAddress, multihop: hops > 1, device }, () =>
-            slot.session.bfdDown(),
+        : this.#bfd.watch(
+            { ...bfd, address, sourceAddress, multihop: hops > 1 || !isOnLink(address), device },
+            () => slot.session.bfdDown(),
           );
   }
 
