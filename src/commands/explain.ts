@@ -90,7 +90,9 @@ function story(explanation: Explanation, unresolved: ReadonlySet<string>, paint:
     ['Host', [host, ...hosts.map((candidate) => hostLine(candidate, paint))]],
     ['Path', pathLines(explanation, paint)],
     ...(outcome.route === null ? [] : routeParts(outcome.route)),
-    ...(outcome.kind === 'answered' || outcome.upstream === null ? [] : [upstreamPart(outcome.upstream)]),
+    ...(outcome.kind === 'answered' || outcome.upstream === null
+      ? []
+      : [upstreamPart(outcome.upstream, spoken(outcome.kind, outcome.upstream))]),
     ['Problems', problems.map(formatProblem)],
     ['Result', [resultLine(explanation, paint)]],
     ['Note', notes(explanation, unresolved)],
@@ -162,7 +164,15 @@ function timeout(name: string, ms: number): string {
   return `${name} ${ms === 0 ? 'none' : formatDuration(ms)}`;
 }
 
-function upstreamPart({ service, balance, protocol, endpoints }: Upstream): Part {
+/** What is spoken to the endpoints. */
+function spoken(kind: 'forwarded' | 'passed-through', { protocol, tls }: Upstream): string {
+  if (kind === 'passed-through') return 'TLS as it comes';
+  if (tls === null) return protocol;
+  const check = tls.verify === null ? 'not verified' : `verified as ${tls.verify.name}`;
+  return `${protocol} over TLS (${check})`;
+}
+
+function upstreamPart({ service, balance, endpoints }: Upstream, protocol: string): Part {
   const how = balance.kind === 'hash' ? `hash by ${hashSource(balance.by)}` : balance.kind;
   const addresses = endpoints.map(({ address, port, zone }) => {
     const shown = authority(address, port);

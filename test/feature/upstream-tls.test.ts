@@ -250,10 +250,11 @@ describe('a backend with TLS', () => {
   });
 
   test('that asks for a certificate and gets none refuses', async () => {
+    const before = backends.asking.count();
     assert.equal((await ask('without')).status, 502);
     // In TLS 1.3 its alert comes after our side is done, and may be lost to a reset.
     assert.ok(['tls-refused', 'closed'].includes(String(await reasonOf('without'))));
-    assert.equal(backends.asking.count(), 1, 'only the one with a certificate got through');
+    assert.equal(backends.asking.count(), before, 'no request got through');
   });
 
   test('takes and gives 20 MiB as they are', async () => {
@@ -403,6 +404,7 @@ test('when the Secret changes new connections show the new certificate and no re
   await proxy.change('rotated.yaml', [secret(client), ...site('rotated', backend.port, annotations)]);
   assert.equal((await ask('rotated')).seen.client, 'tidegate client');
   // One that runs over the change, and many besides.
+  const changed = Promise.withResolvers<void>();
   const long = new Promise<number>((resolve, reject) => {
     const request = httpRequest(
       { host: '127.0.0.1', port: proxy.http, method: 'POST', headers: { host: 'rotated.test' } },
@@ -412,7 +414,7 @@ test('when the Secret changes new connections show the new certificate and no re
     );
     request.on('error', reject);
     request.write('begun');
-    after(() => void request.destroy());
+    t.after(() => void request.destroy());
     changed.promise.then(() => request.end('ended'), reject);
   });
   let running = true;
@@ -430,8 +432,6 @@ test('when the Secret changes new connections show the new certificate and no re
   await load;
   assert.deepEqual([...new Set(statuses)], [200]);
 });
-
-const changed = Promise.withResolvers<void>();
 
 test('no secret and no key is shown in the live table', async () => {
   const { text } = await proxy.get('/config');

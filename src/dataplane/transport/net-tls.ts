@@ -8,7 +8,7 @@ import {
   shownCertificate,
 } from '../tls/client-identity.ts';
 import type { OutgoingTls } from '../tls/outgoing.ts';
-import { adoptAccepted, disown, NetStream, tell } from './net.ts';
+import { adoptAccepted, disown, NetStream, streamOf, tell } from './net.ts';
 import type { ByteStream, Destination, SecureStream, StreamOwner, TlsServer, TlsSettings } from './stream.ts';
 import { type TlsFault, tlsFault, tlsFaultOr } from './tls-fault.ts';
 
@@ -62,22 +62,42 @@ function secure(
   const socket = new TLSSocket(wire, {
     isServer: true,
     secureContext: settings.context,
-    ALPNProtocols: [...settings.protocols],
+    ALPNProtocols: alpnOf(settings.protocols),
     requestCert: settings.askCertificate,
     rejectUnauthorized: false,
   });
+  // Node waits for somebody who wants the keys: each listener that is added would be an event.
+  socket.removeAllListeners('newListener');
   const stream = adoptAccepted(new TlsStream(socket, wire));
   stream.owner = owner;
-  socket.once('secure', () => {
-    stream.established = true;
-    tell(stream, 'onConnect');
-  });
-  socket.on('_tlsError', (error: NodeJS.ErrnoException) => {
-    stream.error ??= error.code ?? 'ERR_SSL';
-    // Node itself closes what breaks within the handshake, after its alert is on the way.
-    if (stream.established) socket.destroy();
-  });
+  socket.once('secure', onSecure);
+  socket.on('_tlsError', onTlsError);
   return stream;
+}
+
+function onSecure(this: TLSSocket): void {
+  const stream = streamOf(this) as TlsStream;
+  stream.established = true;
+  tell(stream, 'onConnect');
+}
+
+function onTlsError(this: TLSSocket, error: NodeJS.ErrnoException): void {
+  const stream = streamOf(this) as TlsStream;
+  stream.error ??= error.code ?? 'ERR_SSL';
+  // Node itself closes what breaks within the handshake, after its alert is on the way.
+  if (stream.established) this.destroy();
+}
+
+/** Lists of protocols are the same objects for all connections; as bytes (RFC 7301 3.1) Node takes them as they are. */
+const alpn = new WeakMap<readonly string[], Buffer>();
+
+function alpnOf(protocols: readonly string[]): Buffer {
+  let bytes = alpn.get(protocols);
+  if (bytes === undefined) {
+    bytes = Buffer.from(protocols.map((name) => String.fromCharCode(name.length) + name).join(''), 'latin1');
+    alpn.set(protocols, bytes);
+  }
+  return bytes;
 }
 
 export const netTls: TlsServer = { secure };
@@ -87,6 +107,9 @@ export type HandshakeResult = 'full' | 'resumed' | 'failed';
 /**
  * A stream to an endpoint that speaks TLS. `onConnect` comes when the handshake is over and the certificate is what
  * was asked for; not a byte of ours is sent before. A session of an earlier connection is taken up again.
+ *
+ * It reads like an accepted stream: node:tls has no `onread` for a socket that it is given, and only that socket can be
+ * reset.
  */
 export function connectTls(
   { address, port }: Destination,
