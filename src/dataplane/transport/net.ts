@@ -332,6 +332,11 @@ export function adoptAccepted<S extends NetStream>(stream: S): S {
   return stream;
 }
 
+/** The stream that was made of a socket. */
+export function streamOf(socket: net.Socket): NetStream {
+  return (socket as OwnedSocket)[STREAM];
+}
+
 /** Undoes {@link adoptAccepted}: the socket is somebody else's from now on. */
 export function disown(stream: NetStream): net.Socket {
   const { socket } = stream;
