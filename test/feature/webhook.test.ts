@@ -1,11 +1,9 @@
 /** `tidegate webhook` as the API server meets it: over TLS, with AdmissionReviews. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { request } from 'node:https';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { text as textOf } from 'node:stream/consumers';
 import { describe, test } from 'node:test';
 import { connect } from 'node:tls';
@@ -14,8 +12,8 @@ import type { FakeObject } from '../kit/fake-api-server.ts';
 import { type FakeCluster, startFakeCluster } from '../kit/fake-cluster.ts';
 import { ingress, type KubeObject, makeManifestFolder, service } from '../kit/manifests.ts';
 import { eventually, type Scope, within } from '../kit/waiting.ts';
+import { startWebhook } from '../kit/webhook.ts';
 
-const PROGRAM = join(import.meta.dirname, '../../bin/tidegate');
 const NAME = 'tidegate-webhook.tidegate.svc';
 
 /** What the API server is told in deploy/: it leads to Service `tidegate/tidegate-webhook`. */
@@ -32,37 +30,7 @@ const configuration: KubeObject = {
   ],
 };
 
-/** Starts `tidegate webhook` on a free port; killed at the end of the scope. */
-async function startWebhook(scope: Scope, args: readonly string[]): Promise<number> {
-  const { PATH = '' } = process.env;
-  const env = { PATH, POD_NAMESPACE: 'tidegate' };
-  const child = spawn(PROGRAM, ['webhook', '--webhook', '127.0.0.1:0', ...args], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-    env,
-  });
-  scope.after(async () => {
-    const exited = once(child, 'exit');
-    child.kill('SIGTERM');
-    const [code] = await within(exited, 'the webhook to end');
-    assert.equal(code, 0);
-  });
-  const lines: string[] = [];
-  const ready = (async () => {
-    for await (const line of createInterface({ input: child.stdout })) {
-      lines.push(line);
-      const { event, addresses } = JSON.parse(line) as {
-        event: string;
-        addresses?: { readonly webhook: readonly string[] };
-      };
-      if (event === 'ready') {
-        child.stdout.resume();
-        return Number(addresses!.webhook[0]!.split(':').at(-1));
-      }
-    }
-    throw new Error('it ended');
-  })();
-  return within(ready, () => `the ready line of the webhook, after\n${lines.join('\n')}`);
-}
+const start = (scope: Scope, args: readonly string[]) => startWebhook(scope, args, 'tidegate');
 
 interface Asked {
   readonly port: number;
@@ -147,7 +115,7 @@ describe('a certificate from files', () => {
     await writeFile(certificate, own.certificate);
     await writeFile(key, own.key);
     const args = ['--webhook-certificate', certificate, '--webhook-key', key];
-    const port = await startWebhook(t, ['--source', 'manifests', '--manifests', folder.path, ...args]);
+    const port = await start(t, ['--source', 'manifests', '--manifests', folder.path, ...args]);
     const asked = { port, ca: own.certificate };
     const fine = await judged({ ...asked, body: review('CREATE', claim('a.test')) });
     assert.deepEqual(fine, { uid: '705ab4f5-6393-11e8-b7cc-42010a800002', allowed: true });
@@ -163,7 +131,7 @@ describe('a certificate from files', () => {
 describe('a certificate of our own making', () => {
   test('is kept in a Secret, its authority is written into the configuration of our webhook alone', async (t) => {
     const cluster = await startFakeCluster(t, [configuration]);
-    const port = await startWebhook(t, inCluster(cluster));
+    const port = await start(t, inCluster(cluster));
     const ca = authorityOf(cluster);
     const verdict = await judged({ port, ca, body: review('CREATE', claim('a.test')) });
     assert.equal(verdict.allowed, true);
@@ -174,9 +142,9 @@ describe('a certificate of our own making', () => {
   });
   test('is the same for replicas that start at once, and after a restart', async (t) => {
     const cluster = await startFakeCluster(t, [configuration]);
-    const ports = await Promise.all([1, 2].map(() => startWebhook(t, inCluster(cluster))));
+    const ports = await Promise.all([1, 2].map(() => start(t, inCluster(cluster))));
     const data = secretOf(cluster)?.['data'];
-    ports.push(await startWebhook(t, inCluster(cluster)));
+    ports.push(await start(t, inCluster(cluster)));
     assert.deepEqual(secretOf(cluster)?.['data'], data);
     for (const port of ports) {
       const socket = connect({ host: '127.0.0.1', port, servername: NAME, ca: authorityOf(cluster) });
@@ -191,12 +159,12 @@ describe('a certificate of our own making', () => {
     const empty = { apiVersion: 'v1', kind: 'Secret', type: 'Opaque', metadata };
     const cluster = await startFakeCluster(t, [configuration, empty]);
     cluster.api.denied.add('create secrets');
-    const port = await startWebhook(t, inCluster(cluster));
+    const port = await start(t, inCluster(cluster));
     assert.equal((await ask({ port, ca: authorityOf(cluster), method: 'GET', path: '/readyz' })).status, 200);
   });
   test('reads neither Secrets of others nor endpoints', async (t) => {
     const cluster = await startFakeCluster(t, [configuration]);
-    await startWebhook(t, inCluster(cluster));
+    await start(t, inCluster(cluster));
     const lists = cluster.api.requests
       .filter(({ verb }) => verb === 'list')
       .map(({ resource }) => resource.plural);
@@ -204,7 +172,7 @@ describe('a certificate of our own making', () => {
   });
   test('verdicts follow the cluster', async (t) => {
     const cluster = await startFakeCluster(t, [configuration]);
-    const port = await startWebhook(t, inCluster(cluster));
+    const port = await start(t, inCluster(cluster));
     const asked = { port, ca: authorityOf(cluster), body: review('CREATE', claim('taken.test')) };
     assert.equal((await judged(asked)).allowed, true);
     cluster.put({ ...claim('taken.test'), metadata: { name: 'first', namespace: 'other' } });
@@ -215,7 +183,7 @@ describe('a certificate of our own making', () => {
 describe('what is no question', () => {
   test('is refused within bounds', async (t) => {
     const cluster = await startFakeCluster(t, [configuration]);
-    const port = await startWebhook(t, inCluster(cluster));
+    const port = await start(t, inCluster(cluster));
     const asked = { port, ca: authorityOf(cluster) };
     assert.equal((await ask({ ...asked, body: 'no JSON' })).status, 400);
     assert.equal((await ask({ ...asked, body: '{}' })).status, 400);
