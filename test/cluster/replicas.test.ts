@@ -15,7 +15,7 @@ import { suiteScope } from './kit/suite-scope.ts';
 import { BACKEND_ADDRESS, startBackend, startReplica } from './kit/tidegate.ts';
 
 const prepared = prepareCluster();
-const ROLES = join(import.meta.dirname, '../../deploy/manifests/rbac.yaml');
+const MANIFESTS = join(import.meta.dirname, '../../deploy/manifests');
 const NAMESPACE = 'tidegate-system';
 const ADDRESS = '192.0.2.7';
 /** A few Lease durations, as below. */
@@ -34,7 +34,9 @@ describe('replicas with the shipped roles', {
     cluster = await startControlPlane(scope, prepared.binaries);
     backend = await startBackend(scope, 'backend');
     await cluster.kubectl.run(['create', 'namespace', NAMESPACE]);
-    await cluster.kubectl.run(['apply', '-f', ROLES]);
+    for (const file of ['rbac.yaml', 'lease.yaml']) {
+      await cluster.kubectl.run(['apply', '-f', join(MANIFESTS, file)]);
+    }
     await cluster.kubectl.apply(ingressClass, ...service('backend', [backend.port], BACKEND_ADDRESS));
     ({ kubeconfig } = await cluster.serviceAccount(NAMESPACE, 'tidegate'));
     replicas.push(await start(), await start());
