@@ -1,6 +1,7 @@
 import { COUNTERS } from '../../src/dataplane/stats.ts';
 import {
   type MetricDoc,
+  POOL_METRICS,
   PROCESS_METRICS,
   SERIES_METRICS,
   WORKER_METRICS,
@@ -31,6 +32,7 @@ export function metricsPage(): string {
     section('Connections, limits and endpoints', WORKER_METRICS),
     limits(),
     section('Configuration and process', Object.values(PROCESS_METRICS)),
+    section('Address pools', Object.values(POOL_METRICS)),
   ].join('\n');
 }
 

@@ -25,6 +25,8 @@ export function addressOptions(settings: AddressSettings, source: SourceKind): A
 /** Changes that are told one by one; a first start with thousands of Services is told in short. */
 const MAX_LINES = 100;
 
+const NO_POOLS: AddressPlan['usage'] = new Map();
+
 interface GivenAddresses {
   readonly addresses: readonly string[];
 }
@@ -85,6 +87,11 @@ export class Addresses {
     for (const [key, { addresses }] of this.#told) if (!allocations.has(key)) tell(key, addresses, [], null);
     if (lines > MAX_LINES)
       this.#log.info('addresses-changed', 'addresses of more Services changed', { more: lines - MAX_LINES });
+  }
+
+  /** How full each pool is, by its name. */
+  get usage(): AddressPlan['usage'] {
+    return this.#plan?.usage ?? NO_POOLS;
   }
 
   async close(): Promise<void> {

@@ -102,6 +102,7 @@ export async function start(settings: Settings, output: LogOutput): Promise<Runn
     },
   });
   const ownAddresses = await Addresses.open(settings.addresses, settings.source.kind, log);
+  metrics.showPools(() => ownAddresses.usage);
   const { source, api } = await openSource(settings, log, metrics);
   let control: Control | null = null;
   const admin = await startAdminListener(settings, {

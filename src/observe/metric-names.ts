@@ -85,6 +85,20 @@ export const PROCESS_METRICS = {
   ),
 } as const satisfies Record<string, MetricDoc>;
 
+/** How full address pools are, under MetalLB's names: its dashboards and alerts go on working. */
+export const POOL_METRICS = {
+  addresses: poolGauge('addresses_total', 'Addresses of the pool that Services can have, taken or not.'),
+  ipv4: poolGauge('ipv4_addresses_total', 'Those of IPv4.'),
+  ipv6: poolGauge('ipv6_addresses_total', 'Those of IPv6.'),
+  inUse: poolGauge('addresses_in_use_total', 'Addresses of the pool that Services have.'),
+  ipv4InUse: poolGauge('ipv4_addresses_in_use_total', 'Those of IPv4.'),
+  ipv6InUse: poolGauge('ipv6_addresses_in_use_total', 'Those of IPv6.'),
+} as const satisfies Record<string, MetricDoc>;
+
+function poolGauge(name: string, help: string): MetricDoc {
+  return { name: `metallb_allocator_${name}`, type: 'gauge', labels: ['pool'], help };
+}
+
 /**
  * What workers report under these names (see stats.ts in the data plane). A name that is not listed is shown
  * all the same; only its help is general.

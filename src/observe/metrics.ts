@@ -3,8 +3,9 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 import type { StatsReport } from '../dataplane/messages.ts';
 import { COUNTERS } from '../dataplane/stats.ts';
 import type { Certificate } from '../model/certificate.ts';
+import type { PoolUsage } from '../model/metallb.ts';
 import { exposeSeries } from './exposition.ts';
-import { PROCESS_METRICS, WORKER_METRICS } from './metric-names.ts';
+import { POOL_METRICS, PROCESS_METRICS, WORKER_METRICS } from './metric-names.ts';
 import { SeriesTable } from './series.ts';
 
 export interface Reload {
@@ -113,6 +114,20 @@ export class Metrics {
     });
   }
 
+  /** `usage` tells how full each address pool is, by its name. */
+  showPools(usage: () => ReadonlyMap<string, PoolUsage>): void {
+    for (const [name, count] of POOL_COUNTS) {
+      new Gauge({
+        ...described(POOL_METRICS[name]),
+        registers: [this.#registry],
+        collect() {
+          this.reset();
+          for (const [pool, used] of usage()) this.set({ pool }, count(used));
+        },
+      });
+    }
+  }
+
   /** `behindMs` tells for how long the source has not been up to date: 0 while it is, null when it never was. */
   showSource(behindMs: () => number | null): void {
     const registers = [this.#registry];
@@ -218,6 +233,15 @@ export class Metrics {
     });
   }
 }
+
+const POOL_COUNTS: readonly (readonly [keyof typeof POOL_METRICS, (usage: PoolUsage) => number])[] = [
+  ['addresses', (use) => use.assignedIPv4 + use.availableIPv4 + use.assignedIPv6 + use.availableIPv6],
+  ['ipv4', (use) => use.assignedIPv4 + use.availableIPv4],
+  ['ipv6', (use) => use.assignedIPv6 + use.availableIPv6],
+  ['inUse', (use) => use.assignedIPv4 + use.assignedIPv6],
+  ['ipv4InUse', (use) => use.assignedIPv4],
+  ['ipv6InUse', (use) => use.assignedIPv6],
+];
 
 function described(doc: { name: string; help: string; labels: readonly string[] }) {
   return { name: doc.name, help: doc.help, labelNames: [...doc.labels] };

@@ -55,6 +55,9 @@ describe('with manifests', () => {
     const line = await first.logged('an address', ({ event }) => event === 'addresses-changed');
     assert.deepEqual(line['addresses'], ['192.0.2.0']);
     await eventually(async () => assert.deepEqual(await remembered(), { 'default/b': ['192.0.2.0'] }));
+    const { text } = await first.get('/metrics');
+    assert.match(text, /^metallb_allocator_addresses_total\{pool="p"\} 8$/m);
+    assert.match(text, /^metallb_allocator_ipv4_addresses_in_use_total\{pool="p"\} 1$/m);
     await ended(first);
 
     // `a` comes before `b`, but is new.
