@@ -98,7 +98,10 @@ class Watching implements KubernetesSource {
       api,
       isInScope: (namespace) => namespaces.length === 0 || namespaces.includes(namespace),
       onRead: (key, value) => this.#secretObjects.put(SECRETS, key, value),
-      onGone: (key) => this.#secretObjects.remove('Secret', key),
+      onGone: (key) => {
+        this.#secretObjects.remove('Secret', key);
+        this.#settled.hint(SETTLE_MS);
+      },
       onProgress: () => this.#settled.hint(SETTLE_MS),
     });
     this.#names = new NameResolver(createLookup({ servers: options.dnsServers }), () =>
@@ -132,13 +135,20 @@ class Watching implements KubernetesSource {
   }
 
   want({ names, secrets }: Wants): boolean {
+    // What was read since the snapshot was made is not in it.
+    const isBehind = this.#secretObjects.hasChanges;
     this.#names.setNames(names);
     this.#secrets.want(secrets);
     const now = performance.now();
     if (this.#heldUntil !== null && now >= this.#heldUntil) this.#secrets.giveUp();
-    const settled = this.#phase === 'cached' || this.#secrets.isSettled;
-    this.#heldUntil = settled ? null : (this.#heldUntil ?? now + MAX_HOLD_MS);
-    return settled;
+    if (this.#phase === 'cached' || (this.#secrets.isSettled && !isBehind)) {
+      clearTimeout(this.#holdTimer);
+      this.#heldUntil = null;
+    } else if (this.#heldUntil === null) {
+      this.#heldUntil = now + MAX_HOLD_MS;
+      this.#lookAgainIn(MAX_HOLD_MS);
+    }
+    return this.#heldUntil === null;
   }
 
   async close(): Promise<void> {
@@ -219,9 +229,9 @@ class Watching implements KubernetesSource {
   #update(): void {
     if (this.#closed || this.#phase === 'starting') return;
     if (this.#heldUntil !== null) {
-      const isOver = this.#secrets.isSettled || performance.now() >= this.#heldUntil;
-      if (isOver) this.#publish(this.#secretObjects.takeChanges());
-      return;
+      const left = this.#heldUntil - performance.now();
+      if (!this.#secrets.isSettled && left > 0) return this.#lookAgainIn(left);
+      return this.#publish(this.#secretObjects.takeChanges());
     }
     const secrets = this.#secretObjects.takeChanges();
     if (this.#phase === 'cached') return this.#publish(secrets);
@@ -230,6 +240,11 @@ class Watching implements KubernetesSource {
       put: [...objects.put, ...secrets.put],
       removed: [...objects.removed, ...secrets.removed],
     });
+  }
+
+  #lookAgainIn(ms: number): void {
+    clearTimeout(this.#holdTimer);
+    this.#holdTimer = setTimeout(() => this.#update(), ms + 1);
   }
 
   #publish(changes: Changes): void {
@@ -241,11 +256,7 @@ class Watching implements KubernetesSource {
     // An empty cluster changes nothing, but the first snapshot is promised.
     this.#snapshot = next.version === 0 ? { ...next, version: 1 } : next;
     this.#onSnapshot(this.#snapshot);
-    clearTimeout(this.#holdTimer);
-    if (this.#heldUntil !== null) {
-      this.#holdTimer = setTimeout(() => this.#update(), this.#heldUntil - performance.now() + 1);
-      return;
-    }
+    if (this.#heldUntil !== null) return;
     this.#onFirst();
     if (this.#phase === 'live') this.#saveLater();
     if (isHeld) this.#settled.hint(SETTLE_MS);
