@@ -97,7 +97,9 @@ export class RibOut {
 
   /** The peer asks for all of a family again (RFC 2918). */
   refresh(family: Family): void {
-    for (const [key, { prefix }] of this.#sent) if (familyOf(prefix) === family) this.#sent.delete(key);
+    // Kept as sent, so that it can still be withdrawn, but as nothing that could be wanted.
+    for (const [key, { prefix }] of this.#sent)
+      if (familyOf(prefix) === family) this.#sent.set(key, { prefix, group: '' });
     this.#compare();
     if (!this.#endOfRib.includes(family)) this.#endOfRib.push(family);
   }
