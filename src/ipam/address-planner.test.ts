@@ -135,7 +135,7 @@ describe('what belongs to others', () => {
       { nodes: nodes(node('n', '192.0.2.1', ['10.42.1.0/24']), node('o', '192.0.2.2')) },
     );
     assert.deepEqual(messages(new AddressPlanner(OPTIONS), snapshot), [
-      'p: has 192.0.2.1, which belongs to Node n and 1 more such addresses: take it out of the pool; it is not given to a Service',
+      'p: has 192.0.2.1, which belongs to Node n, and 1 more like it: take it out of the pool; it is not given to a Service',
       'q: overlaps the pod network "10.42.1.0/24" of Node n: addresses of both lead to one of them only; take other addresses for the pool',
     ]);
   });

@@ -58,7 +58,7 @@ export class AddressPlanner {
   #make(snapshot: Snapshot, role: Role): AddressPlan {
     const { ownership, poolNamespace } = this.#options;
     const pools = readPools(snapshot, poolNamespace);
-    const reserved = reservedAddresses(snapshot, ownership);
+    const reserved = reservedAddresses(pools, snapshot, ownership);
     const services = [...snapshot.services.values()].filter((service) => isOurs(service, ownership));
     const previous = new Map(services.map((service) => [service.meta.key, this.#previous(service, role)]));
     const { namespaces } = snapshot;

@@ -12,22 +12,34 @@ import { quote } from './request.ts';
 type World = Pick<Snapshot, 'services' | 'nodes'>;
 
 /**
- * What nobody may get, as text, with what has it: addresses of Nodes, cluster IPs, and what other load balancers have
- * given to their Services.
+ * What of the pools nobody may get, as text, with what has it: addresses of Nodes, cluster IPs, and what other load
+ * balancers have given to their Services.
  */
-export function reservedAddresses({ services, nodes }: World, ownership: Ownership): Map<string, string> {
+export function reservedAddresses(
+  set: PoolSet,
+  { services, nodes }: World,
+  ownership: Ownership,
+): Map<string, string> {
   const reserved = new Map<string, string>();
+  if (set.pools.length === 0) return reserved;
+  const reserve = (text: string, owner: () => string): void => {
+    const ip = parseIp(text);
+    if (ip !== null && poolOf(set, ip) !== null) reserved.set(formatIp(ip), owner());
+  };
   for (const service of services.values()) {
-    const owner = `Service ${service.meta.key}`;
-    for (const ip of service.clusterIps) reserved.set(ip, `${owner} as its cluster IP`);
+    const { key } = service.meta;
+    for (const ip of service.clusterIps) reserve(ip, () => `Service ${key} as its cluster IP`);
     if (service.type !== 'LoadBalancer' || isOurs(service, ownership)) continue;
-    for (const { ip } of service.loadBalancer) if (ip !== '') reserved.set(ip, `${owner} of another class`);
+    for (const { ip } of service.loadBalancer) reserve(ip, () => `Service ${key}${OF_ANOTHER_CLASS}`);
   }
-  for (const node of nodes.values()) {
-    for (const { address } of node.addresses) reserved.set(address, `Node ${node.meta.name}`);
+  for (const { meta, addresses } of nodes.values()) {
+    for (const { address } of addresses) reserve(address, () => `Node ${meta.name}`);
   }
   return reserved;
 }
+
+/** Two load balancers may well have one pool, so that alone is no problem. */
+const OF_ANOTHER_CLASS = ' of another class';
 
 /** A warning for each pool that has addresses of the cluster itself. */
 export function networkProblems(
@@ -37,7 +49,7 @@ export function networkProblems(
 ): Problem[] {
   const inPools = new Map<Pool, { readonly ip: IpAddress; readonly owner: string; count: number }>();
   for (const [text, owner] of reserved) {
-    const ip = owner.endsWith('of another class') ? null : parseIp(text);
+    const ip = owner.endsWith(OF_ANOTHER_CLASS) ? null : parseIp(text);
     const pool = ip === null ? null : poolOf(set, ip);
     if (ip === null || pool === null) continue;
     const known = inPools.get(pool);
@@ -45,7 +57,7 @@ export function networkProblems(
     else known.count++;
   }
   const inUse = [...inPools].map(([pool, { ip, owner, count }]) => {
-    const more = count > 1 ? ` and ${count - 1} more such addresses` : '';
+    const more = count > 1 ? `, and ${count - 1} more like it` : '';
     return overlap(
       pool,
       `has ${formatIp(ip)}, which belongs to ${owner}${more}: take it out of the pool; it is not given to a Service`,
