@@ -40,7 +40,9 @@ function post(message: FromWorker): void {
 
 const stats = new Stats();
 const wheel = new TimerWheel(() => performance.now(), fault);
-const upstreams = new Upstreams(wheel);
+const upstreams = new Upstreams(wheel, (settings, reason) =>
+  post({ kind: 'event', level: 'warn', event: 'upstream-tls-unusable', fields: { settings, reason } }),
+);
 const table = new LiveTable<LiveRoute>({
   hasUpstream: (key) => upstreams.get(key) !== undefined,
   compile: (route) => compileRoute(route, upstreams, stats),

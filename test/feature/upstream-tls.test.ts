@@ -283,6 +283,16 @@ describe('a backend with TLS', () => {
   });
 });
 
+test('settings that OpenSSL refuses lead nowhere, and are told', async () => {
+  const annotations = { ...VERIFIED, 'proxy-ssl-ciphers': 'ECDHE-NO-SUCH-SUITE' };
+  await proxy.change('no-suite.yaml', site('no-suite', to('good'), annotations));
+  const before = backends.good.count();
+  assert.equal((await ask('no-suite')).status, 502);
+  assert.equal(await reasonOf('no-suite'), 'tls-handshake-failed');
+  assert.equal(backends.good.count(), before);
+  await proxy.logged('the refusal', (line) => line.event === 'upstream-tls-unusable');
+});
+
 test('AUTO_HTTP speaks TLS for clients that came with it, and for no others', async (t) => {
   const TLS_HANDSHAKE = 0x16;
   const first: number[] = [];

@@ -8,26 +8,41 @@ import {
   type SecureContextOptions,
 } from 'node:tls';
 import type { UpstreamProtocol } from '../../model/routing-table.ts';
-import type { UpstreamTlsPatch } from '../../model/upstream-tls.ts';
+import type { UpstreamTlsId, UpstreamTlsPatch } from '../../model/upstream-tls.ts';
 
 /** Node.js leaves TLS 1.3 out of a list of suites that names none of it. */
 const TLS13_SUITES = DEFAULT_CIPHERS.split(':')
   .filter((name) => name.startsWith('TLS_'))
   .join(':');
 
+/** Told of settings that OpenSSL refuses, with the code of its error; nothing is sent to their endpoints. */
+export type OnUnusable = (settings: UpstreamTlsId, reason: string) => void;
+
 /** The settings with the secure context made of them, for all endpoints that are spoken to in this way. */
 export class OutgoingSettings {
   readonly settings: UpstreamTlsPatch;
+  readonly #onUnusable: OnUnusable;
   #context: SecureContext | null | undefined;
 
-  constructor(settings: UpstreamTlsPatch) {
+  constructor(settings: UpstreamTlsPatch, onUnusable: OnUnusable) {
     this.settings = settings;
+    this.#onUnusable = onUnusable;
   }
 
-  /** null when OpenSSL refuses the settings, which translation should have found. */
+  /** null when OpenSSL refuses the settings; told once. */
   context(): SecureContext | null {
-    if (this.#context === undefined) this.#context = makeContext(this.settings);
+    if (this.#context === undefined) this.#context = this.#make();
     return this.#context;
+  }
+
+  #make(): SecureContext | null {
+    try {
+      return createSecureContext(contextOptions(this.settings));
+    } catch (error) {
+      // The code only: a message of OpenSSL may quote what it read.
+      this.#onUnusable(this.settings.id, (error as NodeJS.ErrnoException).code ?? 'unknown');
+      return null;
+    }
   }
 }
 
@@ -62,9 +77,9 @@ export class OutgoingTls {
   }
 }
 
-function makeContext(settings: UpstreamTlsPatch): SecureContext | null {
+function contextOptions(settings: UpstreamTlsPatch): SecureContextOptions {
   const { verify, authorities, identity, minVersion, maxVersion, ciphers } = settings;
-  const options: SecureContextOptions = {
+  return {
     // An empty list: nobody looks at them. Without any Node.js takes the public roots.
     ...(verify === null ? { ca: [] } : authorities === null ? {} : { ca: authorities }),
     ...(identity === null ? {} : { cert: identity.chain, key: identity.privateKey }),
@@ -74,9 +89,4 @@ function makeContext(settings: UpstreamTlsPatch): SecureContext | null {
     // Compression tells secrets (CRIME); renegotiation is of no use to us.
     secureOptions: constants.SSL_OP_NO_RENEGOTIATION | constants.SSL_OP_NO_COMPRESSION,
   };
-  try {
-    return createSecureContext(options);
-  } catch {
-    return null;
-  }
 }

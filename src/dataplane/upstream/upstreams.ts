@@ -9,7 +9,7 @@ import {
 import type { UpstreamPatch } from '../../model/table-patch.ts';
 import type { UpstreamTlsId, UpstreamTlsPatch } from '../../model/upstream-tls.ts';
 import type { TimerWheel } from '../timers.ts';
-import { OutgoingSettings, OutgoingTls } from '../tls/outgoing.ts';
+import { type OnUnusable, OutgoingSettings, OutgoingTls } from '../tls/outgoing.ts';
 import { ConsistentHash } from './balance/consistent-hash.ts';
 import type { Balancer } from './balance/policy.ts';
 import { RoundRobin } from './balance/round-robin.ts';
@@ -113,13 +113,15 @@ function balancerFor(policy: BalancePolicy): Balancer {
 export class Upstreams {
   readonly #upstreams = new Map<UpstreamKey, LiveUpstream>();
   readonly #endpoints = new Map<string, Endpoint>();
+  readonly #onUnusable: OnUnusable;
   readonly #maybeGone = new Set<Endpoint>();
   /** With how many endpoints use them. */
   readonly #tls = new Map<UpstreamTlsId, { readonly settings: OutgoingSettings; endpoints: number }>();
   readonly #wheel: TimerWheel;
 
-  constructor(wheel: TimerWheel) {
+  constructor(wheel: TimerWheel, onUnusable: OnUnusable = () => {}) {
     this.#wheel = wheel;
+    this.#onUnusable = onUnusable;
   }
 
   get(key: UpstreamKey): LiveUpstream | undefined {
@@ -175,7 +177,10 @@ export class Upstreams {
   }
 
   #settings(tls: UpstreamTlsPatch): OutgoingSettings {
-    const shared = this.#tls.get(tls.id) ?? { settings: new OutgoingSettings(tls), endpoints: 0 };
+    const shared = this.#tls.get(tls.id) ?? {
+      settings: new OutgoingSettings(tls, this.#onUnusable),
+      endpoints: 0,
+    };
     shared.endpoints++;
     this.#tls.set(tls.id, shared);
     return shared.settings;
