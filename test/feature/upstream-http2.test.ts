@@ -34,7 +34,7 @@ server.on('session', (session) => {
   sessions.add(session);
   session.on('close', () => sessions.delete(session));
 });
-server.on('stream', (stream, headers) => {
+server.on('stream', (stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders) => {
   const path = headers[':path'] ?? '';
   stream.on('error', () => {});
   stream.on('aborted', () => cancelled++);

@@ -288,7 +288,7 @@ export class Http2ClientStream implements UpstreamSide, BodyOwner, Timed {
   }
 
   onChoke(): void {
-    this.out.onChoke();
+    this.out.tellBlocked();
   }
 
   // ── time ────────────────────────────────────────────────────────────────────────────────────────────────

@@ -19,11 +19,11 @@ import {
   USELESS_FRAMES,
   WINDOW_UPDATES,
 } from './flood-guard.ts';
-import { FrameReader, type FrameSink, TOO_LARGE } from './frame-reader.ts';
 import * as frame from './frames.ts';
-import { HeaderBlock } from './header-block.ts';
 import { HpackDecoder } from './hpack-decode.ts';
 import { NO_TABLE } from './hpack-encode.ts';
+import { type FrameHandler, Incoming } from './incoming.ts';
+import type { Link } from './outgoing-body.ts';
 import { defaultPeerSettings, readSettings } from './peer-settings.ts';
 import { FINE, type RequestFields } from './request-fields.ts';
 import type { ResponseBlocks } from './response-blocks.ts';
@@ -53,7 +53,7 @@ const MOST_UNREAD = 200;
 /** In the PING behind the first GOAWAY: its answer shows that the client has read both. */
 const GOING_PING = 'tidegate';
 
-export class Http2ServerConnection implements StreamOwner, ClientConnection, FrameSink, Timed {
+export class Http2ServerConnection implements StreamOwner, ClientConnection, FrameHandler, Link, Timed {
   readonly listener: ClientListener;
   readonly stream: ByteStream;
   readonly fields: RequestFields;
@@ -67,13 +67,13 @@ export class Http2ServerConnection implements StreamOwner, ClientConnection, Fra
   readonly peer: Peer;
   requests = 0;
 
-  readonly #reader = new FrameReader();
+  readonly #incoming = new Incoming(this);
   readonly #decoder = new HpackDecoder();
-  readonly #block = new HeaderBlock();
   readonly #closed = new ClosedStreams();
   /** Bytes of the preface that came. */
   #prefaceRead = 0;
-  #settingsSeen = false;
+  /** The client's SETTINGS were taken. */
+  #begun = false;
   /** The last stream the client opened, and the last that is served. */
   #lastId = 0;
   #servedId = frame.MAX_WINDOW;
@@ -136,52 +136,12 @@ export class Http2ServerConnection implements StreamOwner, ClientConnection, Fra
     while (this.#prefaceRead < frame.PREFACE.length && i < end) {
       if (bytes[i++] !== frame.PREFACE[this.#prefaceRead++]) return this.fail(frame.PROTOCOL_ERROR);
     }
-    if (i < end && this.#reader.feed(bytes, i, end, this) === TOO_LARGE) this.fail(frame.FRAME_SIZE_ERROR);
+    if (i < end) this.#incoming.feed(bytes, i, end);
   }
 
   #discard(size: number): void {
     this.#discarded += size;
     if (this.#discarded > DISCARD_BYTES && this.stream.unsent === 0) this.stream.destroy();
-  }
-
-  onFrame(type: number, flags: number, id: number, bytes: Buffer, start: number, end: number): boolean {
-    if (this.#block.id !== 0 && (type !== frame.CONTINUATION || id !== this.#block.id)) {
-      this.fail(frame.PROTOCOL_ERROR);
-    } else if (!this.#settingsSeen && type !== frame.SETTINGS) {
-      this.fail(frame.PROTOCOL_ERROR);
-    } else {
-      const code = this.#dispatch(type, flags, id, bytes, start, end);
-      if (code !== frame.NO_ERROR) this.fail(code);
-    }
-    return this.#state !== CLOSING;
-  }
-
-  /** Returns NO_ERROR or the code to end the connection with. */
-  #dispatch(type: number, flags: number, id: number, bytes: Buffer, start: number, end: number): number {
-    switch (type) {
-      case frame.DATA:
-        return this.#onData(flags, id, bytes, start, end);
-      case frame.HEADERS:
-        return this.#onHeaders(flags, id, bytes, start, end);
-      case frame.PRIORITY:
-        return this.#onPriority(id, bytes, start, end);
-      case frame.RST_STREAM:
-        return this.#onReset(id, end - start);
-      case frame.SETTINGS:
-        return this.#onSettings(flags, id, bytes, start, end);
-      case frame.PING:
-        return this.#onPing(flags, id, bytes, start, end);
-      case frame.GOAWAY:
-        return this.#onGoaway(id, end - start);
-      case frame.WINDOW_UPDATE:
-        return this.#onWindowUpdate(id, bytes, start, end);
-      case frame.CONTINUATION:
-        return this.#onContinuation(flags, bytes, start, end);
-      case frame.PUSH_PROMISE:
-        return frame.PROTOCOL_ERROR;
-      default:
-        return this.#spend(USELESS_FRAMES);
-    }
   }
 
   /** Takes a token for something cheap. */
@@ -191,20 +151,11 @@ export class Http2ServerConnection implements StreamOwner, ClientConnection, Fra
       : frame.ENHANCE_YOUR_CALM;
   }
 
-  #onData(flags: number, id: number, bytes: Buffer, start: number, end: number): number {
-    const size = end - start;
-    if (id === 0 || this.#isIdle(id)) return frame.PROTOCOL_ERROR;
-    let from = start;
-    let to = end;
-    if ((flags & frame.PADDED) !== 0) {
-      if (size === 0) return frame.FRAME_SIZE_ERROR;
-      to -= bytes[from++]!;
-      if (to < from) return frame.PROTOCOL_ERROR;
-    }
+  onDataFrame(id: number, bytes: Buffer, start: number, end: number, size: number, ended: boolean): number {
+    if (this.#isIdle(id)) return frame.PROTOCOL_ERROR;
     this.#receiveWindow -= size;
     if (this.#receiveWindow < 0) return frame.FLOW_CONTROL_ERROR;
-    const ended = (flags & frame.END_STREAM) !== 0;
-    if (to > from || ended) this.#emptyInARow = 0;
+    if (end > start || ended) this.#emptyInARow = 0;
     else if (++this.#emptyInARow > 10 || this.#spend(EMPTY_DATA) !== frame.NO_ERROR) {
       return frame.ENHANCE_YOUR_CALM;
     }
@@ -215,7 +166,7 @@ export class Http2ServerConnection implements StreamOwner, ClientConnection, Fra
     }
     // After its END_STREAM a client has lost count: safer for the connection to end (CVE-2025-8671).
     if (stream.remoteEnded) return frame.STREAM_CLOSED;
-    stream.onData(bytes, from, to, size, ended);
+    stream.onData(bytes, start, end, size, ended);
     return frame.NO_ERROR;
   }
 
@@ -223,45 +174,14 @@ export class Http2ServerConnection implements StreamOwner, ClientConnection, Fra
     return id > this.#lastId || (id & 1) === 0;
   }
 
-  #onHeaders(flags: number, id: number, bytes: Buffer, start: number, end: number): number {
-    if ((id & 1) === 0) return frame.PROTOCOL_ERROR;
-    let from = start;
-    let to = end;
-    if ((flags & frame.PADDED) !== 0) {
-      if (from === to) return frame.FRAME_SIZE_ERROR;
-      to -= bytes[from++]!;
-    }
-    let selfDependent = false;
-    if ((flags & frame.HAS_PRIORITY) !== 0) {
-      if (end - from < 5) return frame.FRAME_SIZE_ERROR;
-      selfDependent = (bytes.readUInt32BE(from) & frame.MAX_WINDOW) === id;
-      from += 5;
-    }
-    if (to < from) return frame.PROTOCOL_ERROR;
-    if ((flags & frame.END_HEADERS) === 0) {
-      this.#block.begin(id, flags, selfDependent, bytes, from, to);
-      this.#rearm();
-      return frame.NO_ERROR;
-    }
-    return this.#onBlock(id, flags, selfDependent, bytes, from, to);
-  }
-
-  #onContinuation(flags: number, bytes: Buffer, start: number, end: number): number {
-    const block = this.#block;
-    if (block.id === 0) return frame.PROTOCOL_ERROR;
-    if (!block.add(bytes, start, end)) return frame.ENHANCE_YOUR_CALM;
-    if ((flags & frame.END_HEADERS) === 0) return frame.NO_ERROR;
-    const { id, bytes: whole, size, selfDependent } = block;
-    block.end();
-    const code = this.#onBlock(id, block.flags, selfDependent, whole!, 0, size);
+  onBlockOpen(): void {
     this.#rearm();
-    return code;
   }
 
   /** A whole header block: trailers, or a request. */
-  #onBlock(
+  onBlock(
     id: number,
-    flags: number,
+    ended: boolean,
     selfDependent: boolean,
     bytes: Buffer,
     start: number,
@@ -274,7 +194,6 @@ export class Http2ServerConnection implements StreamOwner, ClientConnection, Fra
     if (!this.#decoder.decode(bytes, start, end, fields)) {
       return fields.overflowed ? frame.ENHANCE_YOUR_CALM : frame.COMPRESSION_ERROR;
     }
-    const ended = (flags & frame.END_STREAM) !== 0;
     if (stream !== undefined) return this.#onTrailers(stream, ended);
     if (id <= this.#lastId) {
       const how = this.#closed.get(id);
@@ -311,16 +230,12 @@ export class Http2ServerConnection implements StreamOwner, ClientConnection, Fra
     return frame.NO_ERROR;
   }
 
-  #onPriority(id: number, bytes: Buffer, start: number, end: number): number {
-    if (id === 0) return frame.PROTOCOL_ERROR;
-    if (end - start !== 5) return frame.FRAME_SIZE_ERROR;
-    if ((bytes.readUInt32BE(start) & frame.MAX_WINDOW) === id) return frame.PROTOCOL_ERROR;
+  onPriority(): number {
     return this.#spend(PRIORITIES);
   }
 
-  #onReset(id: number, size: number): number {
-    if (size !== 4) return frame.FRAME_SIZE_ERROR;
-    if (id === 0 || this.#isIdle(id)) return frame.PROTOCOL_ERROR;
+  onReset(id: number): number {
+    if (this.#isIdle(id)) return frame.PROTOCOL_ERROR;
     const stream = this.streams.get(id);
     if (stream === undefined) return this.#spend(USELESS_FRAMES);
     this.#drop(stream, ENDED);
@@ -328,13 +243,7 @@ export class Http2ServerConnection implements StreamOwner, ClientConnection, Fra
     return this.#spend(RESETS);
   }
 
-  #onSettings(flags: number, id: number, bytes: Buffer, start: number, end: number): number {
-    if (id !== 0) return frame.PROTOCOL_ERROR;
-    if ((flags & frame.ACK) !== 0) {
-      if (!this.#settingsSeen) return frame.PROTOCOL_ERROR;
-      return end === start ? this.#spend(SETTINGS_CHANGES) : frame.FRAME_SIZE_ERROR;
-    }
-    if ((end - start) % 6 !== 0) return frame.FRAME_SIZE_ERROR;
+  onSettings(bytes: Buffer, start: number, end: number): number {
     const settings = this.peerSettings;
     const before = settings.initialWindow;
     const code = readSettings(bytes, start, end, settings);
@@ -343,37 +252,34 @@ export class Http2ServerConnection implements StreamOwner, ClientConnection, Fra
     const change = settings.initialWindow - before;
     // A window may become negative by this (RFC 9113 6.9.2).
     for (const stream of this.streams.values()) {
-      if (!stream.widen(change)) return frame.FLOW_CONTROL_ERROR;
+      if (!stream.out.widen(change)) return frame.FLOW_CONTROL_ERROR;
     }
     this.stream.write(frame.SETTINGS_ACK);
-    if (!this.#settingsSeen) {
-      this.#settingsSeen = true;
+    if (!this.#begun) {
+      this.#begun = true;
       this.#rearm();
     }
     if (change > 0) this.flow.pump();
     return this.#spend(SETTINGS_CHANGES);
   }
 
-  #onPing(flags: number, id: number, bytes: Buffer, start: number, end: number): number {
-    if (id !== 0) return frame.PROTOCOL_ERROR;
-    if (end - start !== 8) return frame.FRAME_SIZE_ERROR;
-    const data = bytes.latin1Slice(start, end);
-    if ((flags & frame.ACK) === 0) this.stream.write(frame.pingFrame(frame.ACK, data));
+  onSettingsAck(): number {
+    return this.#spend(SETTINGS_CHANGES);
+  }
+
+  onPing(isAnswer: boolean, data: string): number {
+    if (!isAnswer) this.stream.write(frame.pingFrame(frame.ACK, data));
     else if (this.#state === GOING && data === GOING_PING) this.#lastWord();
     return this.#spend(PINGS);
   }
 
-  #onGoaway(id: number, size: number): number {
-    if (id !== 0) return frame.PROTOCOL_ERROR;
-    if (size < 8) return frame.FRAME_SIZE_ERROR;
+  onGoaway(): number {
     // It opens no more streams; what runs is finished.
     if (this.#state < GONE) this.#lastWord();
     return this.#spend(USELESS_FRAMES);
   }
 
-  #onWindowUpdate(id: number, bytes: Buffer, start: number, end: number): number {
-    if (end - start !== 4) return frame.FRAME_SIZE_ERROR;
-    const increment = bytes.readUInt32BE(start) & frame.MAX_WINDOW;
+  onWindowUpdate(id: number, increment: number): number {
     if (id !== 0 && this.#isIdle(id)) return frame.PROTOCOL_ERROR;
     // Also for one stream it ends the connection, or it would be a cheap way to have streams reset (CVE-2025-8671).
     if (increment === 0) return frame.PROTOCOL_ERROR;
@@ -381,10 +287,18 @@ export class Http2ServerConnection implements StreamOwner, ClientConnection, Fra
       if (!this.flow.widen(increment)) return frame.FLOW_CONTROL_ERROR;
     } else {
       const stream = this.streams.get(id);
-      if (stream?.widen(increment) === false) this.resetStream(stream, frame.FLOW_CONTROL_ERROR);
+      if (stream?.out.widen(increment) === false) this.resetStream(stream, frame.FLOW_CONTROL_ERROR);
     }
     this.flow.pump();
     return this.#spend(WINDOW_UPDATES);
+  }
+
+  onUseless(): number {
+    return this.#spend(USELESS_FRAMES);
+  }
+
+  onConnectionError(code: number): void {
+    this.fail(code);
   }
 
   // ── streams ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -442,9 +356,7 @@ export class Http2ServerConnection implements StreamOwner, ClientConnection, Fra
     stream.closed = true;
     this.streams.delete(stream.id);
     this.#closed.add(stream.id, how);
-    this.flow.forget(stream);
-    stream.queue = [];
-    stream.queuedBytes = 0;
+    stream.out.drop();
     this.giveBack(stream.withheld);
     stream.withheld = 0;
     this.listener.dataplane.wheel.remove(stream);
@@ -502,6 +414,7 @@ export class Http2ServerConnection implements StreamOwner, ClientConnection, Fra
 
   onClose(): void {
     this.#state = CLOSING;
+    this.#incoming.stop();
     this.listener.connections.delete(this);
     this.listener.dataplane.wheel.remove(this);
     this.#endStreams('client-closed');
@@ -547,7 +460,7 @@ export class Http2ServerConnection implements StreamOwner, ClientConnection, Fra
   /** Sends what is written, then FIN, and drops what the client still sends for a while. */
   #hangUp(): void {
     this.#state = CLOSING;
-    this.#block.end();
+    this.#incoming.stop();
     this.stream.end();
     this.listener.dataplane.wheel.set(this, LINGER_MS);
   }
@@ -560,7 +473,7 @@ export class Http2ServerConnection implements StreamOwner, ClientConnection, Fra
     const { timeouts } = config;
     if (this.#state === CLOSING) return;
     if (this.stream.blocked) wheel.set(this, timeouts.sendIdle);
-    else if (!this.#settingsSeen || this.#block.id !== 0) wheel.set(this, timeouts.requestHead);
+    else if (!this.#begun || this.#incoming.inBlock) wheel.set(this, timeouts.requestHead);
     else if (this.#state === GOING) wheel.set(this, timeouts.drainIdle);
     else if (this.streams.size === 0) wheel.set(this, timeouts.keepAlive);
     else this.deadline = 0;
@@ -570,7 +483,7 @@ export class Http2ServerConnection implements StreamOwner, ClientConnection, Fra
     const { counters } = this.listener.dataplane.stats;
     if (this.#state === CLOSING) return this.stream.destroy();
     if (this.stream.blocked) return this.#sendTimedOut();
-    if (!this.#settingsSeen || this.#block.id !== 0) {
+    if (!this.#begun || this.#incoming.inBlock) {
       counters['limit_hits_total:request_head_timeout']++;
       return this.fail(frame.PROTOCOL_ERROR);
     }
@@ -588,6 +501,7 @@ export class Http2ServerConnection implements StreamOwner, ClientConnection, Fra
     }
     dataplane.stats.counters['limit_hits_total:send_timeout']++;
     this.#state = CLOSING;
+    this.#incoming.stop();
     this.#endStreams('send-timeout');
     this.stream.reset();
   }

@@ -160,10 +160,7 @@ export class OutgoingBody implements Sender {
     return this.window <= MAX_WINDOW;
   }
 
-  onChoke(): void {
-    this.tellBlocked();
-  }
-
+  /** Tells the owner when that has changed. */
   tellBlocked(): void {
     const blocked = this.queuedBytes > 0 || this.#link.flow.choked;
     if (blocked === this.#blocked) return;

@@ -11,12 +11,10 @@ import {
   ENHANCE_YOUR_CALM,
   FLOW_CONTROL_ERROR,
   INTERNAL_ERROR,
-  MAX_PAYLOAD,
-  MAX_WINDOW,
   NO_ERROR,
 } from './frames.ts';
-import { encodeLines, informationalBlock, tunnelBlock } from './response-blocks.ts';
-import type { Sender } from './send-flow.ts';
+import { type BodyOwner, OutgoingBody } from './outgoing-body.ts';
+import { informationalBlock, tunnelBlock } from './response-blocks.ts';
 
 /** No tunnel; one was asked for; it stands. */
 const NO_TUNNEL = 0;
@@ -26,9 +24,10 @@ const TUNNEL = 2;
 /** Frames kept for a tunnel that does not stand yet; their bytes are bounded by the stream's window. */
 const MOST_EARLY = 64;
 
-export class Http2Stream implements Downstream, Sender, Timed {
+export class Http2Stream implements Downstream, BodyOwner, Timed {
   readonly connection: Http2ServerConnection;
   readonly id: number;
+  readonly out: OutgoingBody;
   exchange: Exchange | null = null;
   closed = false;
   tunnel = NO_TUNNEL;
@@ -48,21 +47,6 @@ export class Http2Stream implements Downstream, Sender, Timed {
   bodySince = 0;
   bodyBytes = 0;
 
-  localEnded = false;
-  sendWindow: number;
-  /** Response bytes still to come to make up Content-Length; -1 when the end is told otherwise. */
-  remaining = -1;
-  /** Bytes that wait for a window. */
-  queue: Buffer[] = [];
-  queuedBytes = 0;
-  /** Of the first buffer in {@link queue}, what was sent. */
-  queueOffset = 0;
-  /** The response is complete behind what is queued. */
-  endQueued = false;
-  trailers = '';
-  /** What the exchange was last told. */
-  blocked = false;
-
   deadline = 0;
   wheelSlot = -1;
   wheelPrevious: Timed | null = null;
@@ -81,7 +65,7 @@ export class Http2Stream implements Downstream, Sender, Timed {
     this.remoteEnded = ended;
     this.expected = contentLength;
     this.receiveWindow = connection.streamWindow;
-    this.sendWindow = connection.peerSettings.initialWindow;
+    this.out = new OutgoingBody(connection, this, connection.peerSettings.initialWindow);
     if (wantsTunnel) this.tunnel = TUNNEL_WANTED;
   }
 
@@ -175,95 +159,32 @@ export class Http2Stream implements Downstream, Sender, Timed {
     if (this.closed) return;
     if (this.tunnel === TUNNEL_WANTED && head.status >= 200 && head.status < 300) return this.#refuseTunnel();
     this.connection.writeHeaders(this.id, this.connection.blocks.forwarded(head), hasBody ? 0 : END_STREAM);
-    if (!hasBody) return this.#ended();
-    this.remaining = head.contentLength;
+    if (!hasBody) return this.#endedByHead();
+    this.out.remaining = head.contentLength;
   }
 
   /** A success that is no switch of protocols would be taken for a tunnel by the client. */
   #refuseTunnel(): void {
     this.exchange!.status = 502;
     this.connection.writeHeaders(this.id, this.connection.blocks.bare(502), END_STREAM);
-    this.#ended();
+    this.#endedByHead();
   }
 
   sendBody(bytes: Buffer, start: number, end: number): void {
-    if (this.closed || this.localEnded) return;
-    const { flow } = this.connection;
-    const size = end - start;
-    if (this.remaining >= 0) {
-      this.remaining -= size;
-      if (this.remaining === 0) this.endQueued = true;
-    }
-    let sent = 0;
-    if (this.queuedBytes === 0 && !this.connection.stream.blocked) {
-      sent = Math.max(0, Math.min(size, this.sendWindow, flow.window));
-      if (sent > 0) this.#sendNow(bytes, start, start + sent, sent === size);
-    }
-    if (sent < size) this.#putAside(bytes, start + sent, end);
-  }
-
-  #sendNow(bytes: Buffer, start: number, end: number, isLast: boolean): void {
-    const { connection } = this;
-    const ends = isLast && this.endQueued && this.trailers === '';
-    this.sendWindow -= end - start;
-    connection.flow.writeData(this.id, bytes, start, end, ends ? END_STREAM : 0);
-    connection.guard.sentData();
-    if (ends) this.#ended();
-    else if (isLast && this.endQueued) this.#sendEndNow();
-  }
-
-  #putAside(bytes: Buffer, start: number, end: number): void {
-    const { flow } = this.connection;
-    this.queue.push(Buffer.from(bytes.subarray(start, end)));
-    if (this.queuedBytes === 0) flow.wait(this);
-    this.queuedBytes += end - start;
-    flow.noteQueued(end - start);
-    this.#rearm();
-    this.#tellBlocked();
-  }
-
-  sendQueued(): boolean {
-    const { flow } = this.connection;
-    const first = this.queue[0];
-    if (first === undefined) return false;
-    const start = this.queueOffset;
-    const size = Math.min(first.length - start, this.sendWindow, flow.window, MAX_PAYLOAD);
-    if (size <= 0) return false;
-    this.queuedBytes -= size;
-    if (start + size === first.length) {
-      this.queue.shift();
-      this.queueOffset = 0;
-    } else this.queueOffset = start + size;
-    this.#sendNow(first, start, start + size, this.queuedBytes === 0);
-    flow.noteQueued(-size);
-    if (this.closed) return true;
-    this.#rearm();
-    this.#tellBlocked();
-    return true;
+    this.out.send(bytes, start, end);
   }
 
   sendEnd(trailers: string): void {
-    if (this.closed || this.localEnded) return;
-    // With a length the end is known before: a later word about it changes nothing.
-    if (!this.endQueued) this.trailers = trailers;
-    this.endQueued = true;
-    if (this.queuedBytes === 0) this.#sendEndNow();
-  }
-
-  #sendEndNow(): void {
-    const { connection, trailers } = this;
-    if (trailers === '') connection.flow.writeData(this.id, EMPTY, 0, 0, END_STREAM);
-    else connection.writeHeaders(this.id, encodeLines(trailers), END_STREAM);
-    this.#ended();
+    this.out.sendEnd(trailers);
   }
 
   sendOwn(answer: OwnAnswer, headOnly: boolean): void {
     if (this.closed) return;
     const hasBody = !headOnly && answer.body !== '';
     this.connection.writeHeaders(this.id, this.connection.blocks.own(answer), hasBody ? 0 : END_STREAM);
-    if (!hasBody) return this.#ended();
-    this.remaining = answer.body.length;
-    this.sendBody(Buffer.from(answer.body, 'latin1'), 0, answer.body.length);
+    if (!hasBody) return this.#endedByHead();
+    this.out.remaining = answer.body.length;
+    this.out.send(Buffer.from(answer.body, 'latin1'), 0, answer.body.length);
   }
 
   cut(code: number): void {
@@ -301,37 +222,33 @@ export class Http2Stream implements Downstream, Sender, Timed {
     if (!this.closed) this.#rearm();
   }
 
-  /** Our END_STREAM is written. */
-  #ended(): void {
-    this.localEnded = true;
+  #endedByHead(): void {
+    this.out.ended = true;
     this.#closeIfDone();
   }
 
-  #closeIfDone(): void {
-    if (!this.localEnded || this.exchange !== null || this.closed) return;
-    // The rest of a request that is answered already is not wanted (RFC 9113 8.1).
-    if (!this.remoteEnded) this.connection.stopStream(this);
-    else this.connection.closeStream(this);
+  onBodySent(): void {
+    this.#closeIfDone();
   }
 
-  // ── windows ─────────────────────────────────────────────────────────────────────────────────────────────
+  onQueueChange(): void {
+    this.#rearm();
+  }
 
-  /** False when the window would grow over its bound. */
-  widen(increment: number): boolean {
-    this.sendWindow += increment;
-    return this.sendWindow <= MAX_WINDOW;
+  onBodyBlocked(blocked: boolean): void {
+    if (blocked) this.exchange?.onDownstreamBlocked();
+    else this.exchange?.onDownstreamDrain();
   }
 
   onChoke(): void {
-    this.#tellBlocked();
+    this.out.tellBlocked();
   }
 
-  #tellBlocked(): void {
-    const blocked = this.queuedBytes > 0 || this.connection.flow.choked;
-    if (blocked === this.blocked) return;
-    this.blocked = blocked;
-    if (blocked) this.exchange?.onDownstreamBlocked();
-    else this.exchange?.onDownstreamDrain();
+  #closeIfDone(): void {
+    if (!this.out.ended || this.exchange !== null || this.closed) return;
+    // The rest of a request that is answered already is not wanted (RFC 9113 8.1).
+    if (!this.remoteEnded) this.connection.stopStream(this);
+    else this.connection.closeStream(this);
   }
 
   // ── the client's pace ───────────────────────────────────────────────────────────────────────────────────
@@ -340,7 +257,7 @@ export class Http2Stream implements Downstream, Sender, Timed {
   #rearm(): void {
     if (this.closed) return;
     const { wheel, config } = this.connection.listener.dataplane;
-    if (this.queuedBytes > 0) wheel.set(this, config.timeouts.sendIdle);
+    if (this.out.queuedBytes > 0) wheel.set(this, config.timeouts.sendIdle);
     else if (this.tunnel === TUNNEL) wheel.set(this, config.timeouts.tunnelIdle);
     else if (this.#readsBody()) this.#startBodyClock();
     else this.deadline = 0;
@@ -378,7 +295,7 @@ export class Http2Stream implements Downstream, Sender, Timed {
 
   onDeadline(): void {
     const { counters } = this.connection.listener.dataplane.stats;
-    if (this.queuedBytes > 0) {
+    if (this.out.queuedBytes > 0) {
       counters['limit_hits_total:send_timeout']++;
       return this.connection.abortStream(this, CANCEL, 'send-timeout');
     }
@@ -392,5 +309,3 @@ export class Http2Stream implements Downstream, Sender, Timed {
 
 /** What a backend's reset means for the client too: gRPC makes a status of it. */
 const PASSED_ON: ReadonlySet<number> = new Set([CANCEL, ENHANCE_YOUR_CALM]);
-
-const EMPTY = Buffer.alloc(0);
