@@ -2,6 +2,7 @@
  * The main thread's side of the data plane: starts the workers, brings each to the newest table, collects what
  * they report, replaces those that die, drains them at the end.
  */
+import { setFlagsFromString } from 'node:v8';
 import { Worker } from 'node:worker_threads';
 import { EMPTY_TABLE, type RoutingTable } from '../model/routing-table.ts';
 import { diffTables } from '../model/table-patch.ts';
@@ -175,6 +176,8 @@ export class Supervisor {
   }
 
   #launch(slot: Slot): Promise<readonly BoundAddress[]> {
+    // What bin/tidegate says about the young generation is for the main thread; workers take V8's own size.
+    setFlagsFromString('--max-semi-space-size=0');
     const worker = new Worker(new URL('./worker.ts', import.meta.url), {
       workerData: this.#config,
       name: `data plane ${slot.index}`,
