@@ -274,6 +274,17 @@ describe('an address is kept', () => {
       gives: { a: '192.0.2.2', b: '192.0.2.2' },
     },
     {
+      name: 'while the labels of its namespace are not known, on which its pool depends',
+      pools: [
+        pool('p', '192.0.2.0/30', {
+          serviceAllocation: { namespaceSelectors: [[{ key: 'team', operator: 'In', values: ['a'] }]] },
+        }),
+      ],
+      services: [service('a'), service('b')],
+      had: { a: '192.0.2.2' },
+      gives: { a: '192.0.2.2', b: '' },
+    },
+    {
       name: 'while no pool is there',
       pools: [],
       services: [service('a')],

@@ -152,7 +152,7 @@ function homeOf(
   { pools, namespaces }: AllocationInput,
 ): string | null | undefined {
   const pool = poolOf(pools, ip);
-  if (pool !== null) return poolServes(pool, service, namespaces) ? pool.name : undefined;
+  if (pool !== null) return poolServes(pool, service, namespaces, true) ? pool.name : undefined;
   return pools.unreadable.size > 0 || pools.pools.length === 0 ? null : undefined;
 }
 

@@ -4,7 +4,7 @@
  */
 import type { IpAddress } from '../model/ip.ts';
 import { type IpRange, rangeContains, rangesOverlap } from '../model/ip-range.ts';
-import type { ObjectKey } from '../model/keys.ts';
+import { type ObjectKey, objectKey } from '../model/keys.ts';
 import { matchesAny, matchesLabels } from '../model/label-selector.ts';
 import type { IpAddressPool, PoolAddresses } from '../model/metallb.ts';
 import type { Problem } from '../model/problem.ts';
@@ -91,22 +91,26 @@ export function poolHas(pool: Pool, ip: IpAddress): boolean {
   return pool.ranges.some((range) => rangeContains(range, ip));
 }
 
-/** Whether a pool may give addresses to a Service that asks for it, or for nothing in particular. */
+/**
+ * Whether a pool may give addresses to a Service that asks for it, or for nothing in particular. `ofUnknown` is the
+ * answer when that depends on the labels of a namespace that is not known.
+ */
 export function poolServes(
   { object }: Pool,
   { meta }: Service,
   namespaces: ReadonlyMap<ObjectKey, Namespace>,
+  ofUnknown = false,
 ): boolean {
   const allocation = object.serviceAllocation;
   if (allocation === null) return true;
   if (!matchesAny(allocation.serviceSelectors, meta.labels)) return false;
   if (allocation.namespaces.length === 0 && allocation.namespaceSelectors.length === 0) return true;
   if (allocation.namespaces.includes(meta.namespace)) return true;
-  const labels = namespaces.get(meta.namespace as ObjectKey)?.meta.labels ?? NO_LABELS;
+  if (allocation.namespaceSelectors.length === 0) return false;
+  const labels = namespaces.get(objectKey('', meta.namespace))?.meta.labels;
+  if (labels === undefined) return ofUnknown;
   return allocation.namespaceSelectors.some((selector) => matchesLabels(selector, labels));
 }
-
-const NO_LABELS: ReadonlyMap<string, string> = new Map();
 
 /** IPv4 addresses ending in .0 and .255, which some old clients take for network and broadcast. */
 export function isBuggy({ family, value }: IpAddress): boolean {
