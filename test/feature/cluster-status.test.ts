@@ -180,6 +180,8 @@ describe('several replicas', () => {
     const second = await startInCluster(t, cluster, PUBLISH);
     await untilStatus(cluster, 'default/web', PUBLISHED);
     await untilMetric(second, 'tidegate_leader', 0);
+    // It learns of the Lease by a watch: to look at it now and then would be a request every few seconds.
+    await eventually(() => assert.equal(cluster.api.watches('leases').length, 1));
     const holder = holderOf(cluster);
     first.signal('SIGTERM');
     await untilMetric(second, 'tidegate_leader', 1);
@@ -207,6 +209,15 @@ describe('several replicas', () => {
     assert.equal(addressesOf(cluster, 'default/more'), undefined);
     cluster.api.fault = () => null;
     await untilStatus(cluster, 'default/more', PUBLISHED);
+  });
+  test('without the right to watch the Lease, a replica looks at it', async (t) => {
+    const cluster = await startFakeCluster(t, [lease, web()]);
+    cluster.api.denied.add('watch leases');
+    const first = await startInCluster(t, cluster, [...PUBLISH, ...QUICK]);
+    await untilMetric(first, 'tidegate_leader', 1);
+    const second = await startInCluster(t, cluster, [...PUBLISH, ...QUICK]);
+    first.signal('SIGTERM');
+    await untilMetric(second, 'tidegate_leader', 1);
   });
   test('without a Lease one is made, and who made it waits a duration before it writes', async (t) => {
     const cluster = await startFakeCluster(t, [web()]);

@@ -2,7 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { KubernetesApi } from '../api.ts';
 import { resourcePath } from '../resource.ts';
-import type { ApiResult } from '../result.ts';
+import { type ApiResult, isRecord } from '../result.ts';
 import {
   advance,
   type ElectionConfig,
@@ -25,11 +25,16 @@ export interface CandidateOptions {
   readonly onTrouble: (message: string) => void;
 }
 
+/** A Lease that is held changes every few seconds. */
+const WATCH_IDLE_MS = 60_000;
+const FORBIDDEN_MS = 300_000;
+
 export class Candidate {
   readonly #options: CandidateOptions;
   #state: ElectionState = NOT_STARTED;
   #term: AbortController | null = null;
   #timer: NodeJS.Timeout | null = null;
+  #watch: AbortController | null = null;
   #trouble = '';
   #closed = false;
   #stopped = (): void => {};
@@ -40,6 +45,7 @@ export class Candidate {
 
   start(): void {
     this.#handle({ kind: 'wake' });
+    this.#followLease();
   }
 
   get leading(): boolean {
@@ -57,6 +63,7 @@ export class Candidate {
     await Promise.race([done, waited]);
     patience.abort();
     this.#closed = true;
+    this.#watch?.abort();
     if (this.#timer !== null) clearTimeout(this.#timer);
   }
 
@@ -78,13 +85,53 @@ export class Candidate {
       if (action.kind === 'request') void this.#carryOut(action.request);
       else if (action.kind === 'elected') {
         this.#term = new AbortController();
+        this.#watch?.abort();
         onElected(this.#term.signal);
       } else if (action.kind === 'lost') {
         this.#term?.abort();
         this.#term = null;
         onLost(action.why);
+        this.#followLease();
       } else this.#stopped();
     }
+  }
+
+  /** While another leads: a watch spares the API server our looks, and us the wait when the Lease is given back. */
+  #followLease(): void {
+    if (this.#closed || this.#state.stopping || this.#watch !== null) return;
+    const watch = new AbortController();
+    this.#watch = watch;
+    void this.#watchLease(watch.signal).then(() => {
+      if (this.#watch === watch) this.#watch = null;
+    });
+  }
+
+  async #watchLease(signal: AbortSignal): Promise<void> {
+    const { api, lease, election } = this.#options;
+    while (!signal.aborted) {
+      const end = await api.watchLines(resourcePath(LEASES, { namespace: lease.namespace }), {
+        query: { fieldSelector: `metadata.name=${lease.name}` },
+        idleMs: Math.max(WATCH_IDLE_MS, 2 * election.leaseDuration),
+        signal,
+        onOpen: () => this.#handle({ kind: 'watching', on: true }),
+        onLine: (line) => this.#noticed(line),
+        onTooLong: () => {},
+      });
+      this.#handle({ kind: 'watching', on: false });
+      // Without the right to watch there are still the looks.
+      const wait = !end.ok && end.status === 403 ? FORBIDDEN_MS : election.retryPeriod;
+      await pause(wait, undefined, { signal, ref: false }).catch(() => {});
+    }
+  }
+
+  /** A line of the watch; what is no event of a Lease says nothing. */
+  #noticed(line: string): void {
+    const event = parsed(line);
+    if (!isRecord(event)) return;
+    const { type, object } = event;
+    if (type === 'DELETED') return this.#handle({ kind: 'seen', lease: null });
+    const lease = type === 'ADDED' || type === 'MODIFIED' ? readLease(object) : null;
+    if (lease !== null) this.#handle({ kind: 'seen', lease });
   }
 
   async #carryOut(request: ElectionRequest): Promise<void> {
@@ -124,6 +171,14 @@ export class Candidate {
     this.#trouble = message;
     const { namespace, name } = this.#options.lease;
     this.#options.onTrouble(`Lease ${namespace}/${name}: ${message}`);
+  }
+}
+
+function parsed(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return null;
   }
 }
 

@@ -60,7 +60,11 @@ export class ElectionWorld {
       cutUntil: 0,
       generation: 0,
     }));
-    for (const member of this.#members) this.#later(0, () => this.#deliver(member, { kind: 'wake' }));
+    for (const [i, member] of this.#members.entries()) {
+      // Some watch the Lease, others look at it now and then.
+      if (i % 2 === 0) this.#later(0, () => this.#deliver(member, { kind: 'watching', on: true }));
+      this.#later(0, () => this.#deliver(member, { kind: 'wake' }));
+    }
   }
 
   /** Runs for `ms` of true time. */
@@ -162,7 +166,18 @@ export class ElectionWorld {
       acquireTime: null,
       resourceVersion: String(++this.#version),
     };
+    this.#tellWatchers();
     return { kind: 'written', lease: this.#lease };
+  }
+
+  /** Late, out of order, or never. */
+  #tellWatchers(): void {
+    const lease = this.#lease;
+    for (const member of this.#members.filter(({ state }) => state.watching)) {
+      if (!this.#isLost(member)) {
+        this.#later(this.#delay(), () => this.#deliver(member, { kind: 'seen', lease }));
+      }
+    }
   }
 
   #isLost(member: Member): boolean {
@@ -181,8 +196,10 @@ export class ElectionWorld {
     const what = this.#random();
     if (what < 0.3) member.cutUntil = this.#now + this.#random() * 40_000;
     else if (what < 0.6) member.pausedUntil = this.#now + this.#random() * 30_000;
-    else if (what < 0.66) this.#lease = null;
-    else if (this.#lease !== null) {
+    else if (what < 0.66) {
+      this.#lease = null;
+      this.#tellWatchers();
+    } else if (this.#lease !== null) {
       this.#lease = { ...this.#lease, resourceVersion: String(++this.#version) };
     }
     this.#later(this.#random() * 20_000, () => this.#mischief(end));

@@ -195,6 +195,46 @@ describe('being leader', () => {
   });
 });
 
+describe('with a watch', () => {
+  const watching: ElectionEvent = { kind: 'watching', on: true };
+  const seen = (lease: LeaseRecord | null): ElectionEvent => ({ kind: 'seen', lease });
+
+  test('nobody looks at the Lease while it is held, only when it may have expired', () => {
+    const me = candidate();
+    me.at(0, watching);
+    me.at(0, wake);
+    me.at(0, read(held('other', '1')));
+    assert.equal(me.wakeAt(), 15_000);
+    assert.deepEqual(me.at(2000, seen(held('other', '2'))), []);
+    assert.equal(me.wakeAt(), 17_000);
+    assert.deepEqual(me.at(17_000, wake), ['read']);
+    assert.deepEqual(me.at(17_000, read(held('other', '2'))), ['acquire']);
+  });
+  test('a released Lease is taken at once', () => {
+    const me = candidate();
+    me.at(0, watching);
+    me.at(0, wake);
+    me.at(0, read(held('other', '1')));
+    assert.deepEqual(me.at(5000, seen(held('', '2'))), ['acquire']);
+    assert.deepEqual(me.at(5001, written('3')), ['elected']);
+  });
+  test('a watch that ended is replaced by looks', () => {
+    const me = candidate();
+    me.at(0, watching);
+    me.at(0, wake);
+    me.at(0, read(held('other', '1')));
+    me.at(1000, { kind: 'watching', on: false });
+    assert.equal(me.wakeAt(), 3000);
+  });
+  test('who leads, or asks just now, does not listen to it', () => {
+    const me = leader();
+    assert.deepEqual(me.at(1, seen(held('other', '0'))), []);
+    assert.equal(me.leadsAt(2), true);
+    me.at(2000, wake);
+    assert.deepEqual(me.at(2001, seen(null)), []);
+  });
+});
+
 describe('stopping', () => {
   test('a leader steps down first and then gives the Lease back', () => {
     const me = leader();

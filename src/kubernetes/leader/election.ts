@@ -47,6 +47,9 @@ export type ElectionEvent =
   | { readonly kind: 'written'; readonly lease: LeaseRecord }
   /** `conflict`: the Lease is another than the one written (409). `missing`: there is none (404). */
   | { readonly kind: 'failed'; readonly why: 'conflict' | 'missing' | 'other' }
+  /** A watch tells, possibly late, how the Lease is; as long as `watching` is true there need be no looks at it. */
+  | { readonly kind: 'seen'; readonly lease: LeaseRecord | null }
+  | { readonly kind: 'watching'; readonly on: boolean }
   /** The process is about to end. */
   | { readonly kind: 'stop' };
 
@@ -75,6 +78,7 @@ export interface ElectionState {
   readonly probation: number;
   /** Conflicts since the last success: the first is looked into at once, further ones wait. */
   readonly conflicts: number;
+  readonly watching: boolean;
   readonly stopping: boolean;
 }
 
@@ -92,6 +96,7 @@ export const NOT_STARTED: ElectionState = {
   retryAt: -Infinity,
   probation: -Infinity,
   conflicts: 0,
+  watching: false,
   stopping: false,
 };
 
@@ -159,11 +164,29 @@ class Turn {
         return this.#written(event.lease);
       case 'failed':
         return this.#failed(event.why);
+      case 'seen':
+        return this.#seen(event.lease);
+      case 'watching':
+        return this.#watching(event.on);
       case 'stop':
         return this.#stop();
       default:
         return event satisfies never;
     }
+  }
+
+  /** Who leads or asks knows better; of what comes late at worst a wait begins anew, or a write is a conflict. */
+  #seen(lease: LeaseRecord | null): void {
+    if (this.#state.leadsUntil !== null || this.#state.pending !== null || this.#state.stopping) return;
+    if (lease?.holder === this.#config.identity) return;
+    this.#observe(lease);
+    this.#decide();
+  }
+
+  #watching(on: boolean): void {
+    this.#set({ watching: on });
+    // What happened while nobody watched is not known.
+    if (!on && this.#state.leadsUntil === null && !this.#state.stopping) this.#retry(this.#state.retryAt);
   }
 
   /** Whoever holds it knows what to write; everybody else looks first. */
@@ -271,7 +294,8 @@ class Turn {
   #retry(latest: number): void {
     const { retryPeriod } = this.#config;
     const leading = this.#state.leadsUntil !== null;
-    const wait = leading ? retryPeriod : retryPeriod * (1 + JITTER * this.#random);
+    const spread = retryPeriod * (1 + JITTER * this.#random);
+    const wait = leading ? retryPeriod : this.#state.watching && latest < Infinity ? Infinity : spread;
     this.#set({ retryAt: Math.min(this.#now + wait, Math.max(latest, this.#now)) });
   }
 
