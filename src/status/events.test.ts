@@ -32,6 +32,8 @@ function ledger(limits: Partial<EventLimits> = {}) {
   const events = new EventLedger(REPORTER, {
     entries: 100,
     perObject: 20,
+    perUpdate: 100,
+    laterMs: MINUTE,
     repeatMs: 30 * MINUTE,
     gapMs: 5 * MINUTE,
     ...limits,
@@ -140,6 +142,15 @@ describe('bounds', () => {
     Array.from({ length: count }, (_, i) => problem({ object, field: `f${i}` }));
   test('an object with hundreds of problems has Events for the first ones', () => {
     assert.equal(ledger().at(0, ...many(500)).length, 20);
+  });
+  test('thousands of new problems are told bit by bit', () => {
+    const { at, events } = ledger({ perObject: 1000, entries: 1000, perUpdate: 40 });
+    const problems = many(100);
+    assert.equal(at(0, ...problems).length, 40);
+    assert.equal(events.repeatAt(), MINUTE);
+    assert.equal(at(MINUTE, ...problems).length, 40);
+    assert.equal(at(2 * MINUTE, ...problems).length, 20);
+    assert.equal(events.repeatAt(), 30 * MINUTE);
   });
   test('no more problems are remembered than may be; those that are mended make room after an hour', () => {
     const { at } = ledger({ entries: 3 });

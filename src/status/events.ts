@@ -24,6 +24,9 @@ export interface EventLimits {
   /** Problems that are remembered; further ones are not told. */
   readonly entries: number;
   readonly perObject: number;
+  /** New Events of one update; further ones come with a later one, so that none is made only to be dropped. */
+  readonly perUpdate: number;
+  readonly laterMs: number;
   readonly repeatMs: number;
   /** Between two writes of the same Event, however often a problem comes and goes. */
   readonly gapMs: number;
@@ -32,6 +35,8 @@ export interface EventLimits {
 export const EVENT_LIMITS: EventLimits = {
   entries: 10_000,
   perObject: 20,
+  perUpdate: 250,
+  laterMs: 60_000,
   repeatMs: 30 * 60_000,
   gapMs: 5 * 60_000,
 };
@@ -56,6 +61,8 @@ export class EventLedger {
   readonly #entries = new Map<string, Entry>();
   /** Problems mostly stay the same objects: their names are made once. */
   readonly #names = new WeakMap<Problem, string>();
+  /** When those come that the last update had no room for. */
+  #laterAt = Infinity;
 
   constructor(reporter: EventReporter, limits: EventLimits = EVENT_LIMITS) {
     this.#reporter = { ...reporter, instance: reporter.instance.slice(0, MAX_INSTANCE) };
@@ -67,6 +74,7 @@ export class EventLedger {
     const writes: Write[] = [];
     const perObject = new Map<string, number>();
     const before = new Set(this.#entries.values());
+    this.#laterAt = Infinity;
     for (const problem of problems) {
       if (problem.object === null) continue;
       const about = regarding(problem.object, snapshot);
@@ -74,7 +82,7 @@ export class EventLedger {
       const count = (perObject.get(who) ?? 0) + 1;
       perObject.set(who, count);
       if (count > this.#limits.perObject) continue;
-      const write = this.#tell(problem, about, now, time);
+      const write = this.#tell(problem, about, now, time, writes.length < this.#limits.perUpdate);
       if (write !== null) writes.push(write);
     }
     for (const entry of before) entry.present = entry.presentAt === now;
@@ -84,7 +92,7 @@ export class EventLedger {
 
   /** When to update though no problem came or went: then something is to be told again. null for never. */
   repeatAt(): number | null {
-    let earliest = Infinity;
+    let earliest = this.#laterAt;
     for (const { present, writtenAt } of this.#entries.values()) {
       if (present) earliest = Math.min(earliest, writtenAt + this.#limits.repeatMs);
     }
@@ -95,11 +103,15 @@ export class EventLedger {
     this.#entries.clear();
   }
 
-  #tell(problem: Problem, about: Regarding, now: number, time: Date): Write | null {
+  #tell(problem: Problem, about: Regarding, now: number, time: Date, hasRoom: boolean): Write | null {
     const name = this.#nameOf(problem, about);
     const entry = this.#entries.get(`${about.namespace}/${name}`);
     if (entry === undefined) {
       if (this.#entries.size >= this.#limits.entries) return null;
+      if (!hasRoom) {
+        this.#laterAt = now + this.#limits.laterMs;
+        return null;
+      }
       const fresh = { problem, count: 1, writtenAt: now, presentAt: now, present: true };
       this.#entries.set(`${about.namespace}/${name}`, fresh);
       return this.#write(name, fresh, about, time, 'create');
