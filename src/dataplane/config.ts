@@ -27,7 +27,7 @@ export interface ListenerConfig {
 
 export interface TlsConfig {
   readonly minVersion: 'TLSv1.2' | 'TLSv1.3';
-  /** Suites of TLS 1.2 by OpenSSL's names, joined by colons; the client's order decides among them. */
+  /** Suites of TLS 1.2 by OpenSSL's names, joined by colons, best first. */
   readonly ciphers: string;
   /** The same for TLS 1.3. */
   readonly ciphersuites: string;

@@ -263,14 +263,14 @@ export const OPTIONS = {
     'tlsCiphers',
     value.cipherList,
     'ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305',
-    "Cipher suites of TLS 1.2 by OpenSSL's names; the client's order decides among them.",
+    "Cipher suites of TLS 1.2 by OpenSSL's names, best first; ChaCha20 first for clients that have it first.",
   ),
   tlsCiphersuites: option(
     'TLS',
     'tlsCiphersuites',
     value.ciphersuiteList,
     'TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256',
-    "Cipher suites of TLS 1.3; the client's order decides among them.",
+    'Cipher suites of TLS 1.3, best first; ChaCha20 first for clients that have it first.',
   ),
   tlsGroups: option(
     'TLS',

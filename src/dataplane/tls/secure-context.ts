@@ -37,6 +37,9 @@ export function makeSecureContext(
     secureOptions:
       constants.SSL_OP_NO_RENEGOTIATION |
       constants.SSL_OP_NO_COMPRESSION |
+      // Our order of suites, but a client that has ChaCha20 first has no AES in hardware and knows why.
+      constants.SSL_OP_CIPHER_SERVER_PREFERENCE |
+      constants.SSL_OP_PRIORITIZE_CHACHA |
       (asked === null ? 0 : constants.SSL_OP_NO_TICKET),
     // At most 32 bytes.
     sessionIdContext: asked === null ? SESSION_CONTEXT : asked.id.slice(0, 32),
