@@ -6,6 +6,7 @@ import type { KubernetesSettings, Settings } from '../settings/settings.ts';
 import { version } from '../settings/version.ts';
 import { manifestsSource } from '../sources/manifests/manifests.ts';
 import type { Source } from '../sources/source.ts';
+import { addressOptions } from './addresses.ts';
 
 export interface OpenedSource {
   readonly source: Source;
@@ -18,24 +19,33 @@ export interface OpenedSource {
  * Rejects with a message for the user.
  */
 export async function openSource(
-  settings: Pick<Settings, 'source' | 'dnsServers'>,
+  settings: Pick<Settings, 'source' | 'dnsServers' | 'addresses'>,
   log: Log,
   metrics: Metrics,
   kinds?: readonly Kind[],
 ): Promise<OpenedSource> {
   const { source, dnsServers } = settings;
-  if (source.kind === 'kubernetes') return openKubernetes(source, dnsServers, log, metrics, kinds);
+  if (source.kind === 'kubernetes') {
+    const metallbNamespace = addressOptions(settings.addresses, 'kubernetes').poolNamespace ?? undefined;
+    return openKubernetes(source, { dnsServers, kinds, metallbNamespace }, log, metrics);
+  }
   metrics.showSource(() => 0);
   return { source: manifestsSource({ directory: source.directory, dnsServers }), api: null };
 }
 
+interface Reading {
+  readonly dnsServers: readonly string[];
+  readonly kinds: readonly Kind[] | undefined;
+  readonly metallbNamespace: string | undefined;
+}
+
 async function openKubernetes(
   settings: KubernetesSettings,
-  dnsServers: readonly string[],
+  reading: Reading,
   log: Log,
   metrics: Metrics,
-  kinds: readonly Kind[] | undefined,
 ): Promise<OpenedSource> {
+  const { dnsServers, kinds, metallbNamespace } = reading;
   const { kubeconfig, context, namespaces, watchIdleMs, cache } = settings;
   // Who serves a folder need not carry the client library along.
   const [{ openApi }, { kubernetesSource }] = await Promise.all([
@@ -55,6 +65,7 @@ async function openKubernetes(
     api,
     namespaces,
     ...(kinds && { kinds }),
+    ...(metallbNamespace !== undefined && { metallbNamespace }),
     dnsServers,
     watchIdleMs,
     cache: cache === null ? null : { ...cache, version: version(), server: api.server },

@@ -131,6 +131,15 @@ describe('in a cluster', () => {
     assert.deepEqual(writesTo(cluster, 'p'), []); // its status is MetalLB's, as long as that may be there
   });
 
+  test('pools are read where they are, also when only some namespaces are', async (t) => {
+    const cluster = await clusterWith(t, [
+      pool('p', '192.0.2.0/30'),
+      balancer('a', { loadBalancerClass: CLASS }),
+    ]);
+    await startInCluster(t, cluster, ['--namespaces', 'default']);
+    await untilAddresses(cluster, 'a', ['192.0.2.0']);
+  });
+
   test('an address survives a restart, and a new Service does not take it', async (t) => {
     const cluster = await clusterWith(t, [
       pool('p', '192.0.2.0/30'),

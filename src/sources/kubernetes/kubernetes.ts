@@ -20,6 +20,8 @@ export interface KubernetesOptions {
   readonly api: KubernetesApi;
   /** Those that are read; empty for all. */
   readonly namespaces: readonly string[];
+  /** Where the kinds of metallb.io are read when not all namespaces are. */
+  readonly metallbNamespace?: string;
   /** Those that are watched; all that Tidegate knows when not given. */
   readonly kinds?: readonly Kind[];
   readonly dnsServers: readonly string[];
@@ -167,9 +169,11 @@ class Watching implements KubernetesSource {
   }
 
   #feedsOf(watched: WatchedKind): WatchedFeed[] {
-    const { namespaces } = this.#options;
+    const { namespaces, metallbNamespace } = this.#options;
     const everywhere = watched.scope === 'cluster' || namespaces.length === 0;
-    return (everywhere ? [null] : namespaces).map((namespace) => {
+    const isMetalLb = watched.resource.group === 'metallb.io' && metallbNamespace !== undefined;
+    const some = isMetalLb ? [metallbNamespace] : namespaces;
+    return (everywhere ? [null] : some).map((namespace) => {
       const target = {
         resource: watched.resource,
         namespace,
