@@ -25,6 +25,7 @@ export function singleRouteWithTls(
   upstream: number,
   host: string,
   files: { readonly certificate: Buffer; readonly key: Buffer },
+  appProtocol: string | null = null,
 ): KubernetesObject[] {
   const data = { 'tls.crt': files.certificate.toString('base64'), 'tls.key': files.key.toString('base64') };
   const metadata = { name: 'certificate', namespace: 'bench' };
@@ -34,7 +35,7 @@ export function singleRouteWithTls(
     ingressClass(),
     secret,
     ingress('all', host, ['/'], 'backend', { tls }),
-    ...service('backend', upstream),
+    ...service('backend', upstream, appProtocol === null ? {} : { appProtocol }),
   ];
 }
 

@@ -1,5 +1,5 @@
 /** h2load as load generator for HTTP/2 over TLS: one thread, a closed loop of so many streams on each connection. */
-import { readFile, rm } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { TLS_GROUP, TLS_SUITE } from '../certificate.ts';
 import { runToEnd } from '../processes.ts';
 import { quantile } from '../statistics.ts';
@@ -11,6 +11,8 @@ export interface H2loadSetup {
   readonly connections: number;
   /** Requests under way on each connection. */
   readonly streams: number;
+  /** Posted to it as gRPC does; without it, it is asked by GET. */
+  readonly grpcMessage?: Buffer;
   /** Where it may leave its log of single requests. */
   readonly directory: string;
 }
@@ -21,12 +23,20 @@ export async function runH2load(setup: H2loadSetup): Promise<LoadResult> {
   await rm(log, { force: true });
   const output = await runToEnd([
     ...['h2load', '-t', '1', '-c', String(setup.connections), '-m', String(setup.streams)],
+    ...(await grpcArguments(setup)),
     ...['-D', String(setup.seconds), '--log-file', log, setup.url],
   ]);
   for (const expected of ['Application protocol: h2', `Cipher: ${TLS_SUITE}`, `Temp Key: ${TLS_GROUP}`]) {
     if (!output.includes(expected)) throw new Error(`${setup.url}: h2load does not report "${expected}"`);
   }
   return { ...parseReport(output), ...latencies(await readFile(log, 'utf8')) };
+}
+
+async function grpcArguments({ grpcMessage, directory }: H2loadSetup): Promise<string[]> {
+  if (grpcMessage === undefined) return [];
+  const file = `${directory}/h2load.message`;
+  await writeFile(file, grpcMessage);
+  return ['-d', file, '-H', 'content-type: application/grpc', '-H', 'te: trailers'];
 }
 
 /**

@@ -2,6 +2,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
+import http2 from 'node:http2';
 import { request as requestSecurely } from 'node:https';
 import { setTimeout as delay } from 'node:timers/promises';
 import { connect } from 'node:tls';
@@ -29,6 +30,32 @@ export async function expectBody(
     throw new Error(
       `GET ${url} (${reader} reader): ${body.length} bytes that differ from the ${expected.length} expected`,
     );
+  }
+}
+
+/** Posts a gRPC message and sees that it comes back with status OK in the trailers. */
+export async function expectGrpc(url: string, message: Buffer): Promise<void> {
+  const { origin, pathname } = new URL(url);
+  const session = http2.connect(origin, { rejectUnauthorized: false });
+  try {
+    const call = session.request({
+      ':method': 'POST',
+      ':path': pathname,
+      'content-type': 'application/grpc',
+      te: 'trailers',
+    });
+    let trailers: http2.IncomingHttpHeaders = {};
+    call.on('trailers', (fields) => {
+      trailers = fields;
+    });
+    call.end(message);
+    const parts: Buffer[] = [];
+    for await (const part of call) parts.push(part as Buffer);
+    if (!Buffer.concat(parts).equals(message) || trailers['grpc-status'] !== '0') {
+      throw new Error(`${url}: ${Buffer.concat(parts).length} bytes, grpc-status ${trailers['grpc-status']}`);
+    }
+  } finally {
+    session.destroy();
   }
 }
 

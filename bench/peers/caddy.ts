@@ -7,6 +7,7 @@ export const caddy: Peer = {
   name: 'Caddy',
   servesTls: true,
   asksTls: false,
+  asksHttp2: false,
   remarks: [
     'GOMAXPROCS=1; the size of its copy buffers cannot be set (32 KiB); its access log also holds all headers.',
   ],

@@ -53,6 +53,7 @@ async function checkHeaders(peer: Peer, directory: string, secure: boolean): Pro
     port,
     upstream,
     upstreamTls: false,
+    upstreamHttp2: false,
     series: 'log',
     bulk: false,
     tls,

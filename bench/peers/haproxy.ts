@@ -7,6 +7,7 @@ export const haproxy: Peer = {
   name: 'HAProxy',
   servesTls: true,
   asksTls: true,
+  asksHttp2: true,
   remarks: [
     'nbthread 1, http-reuse always, no splicing; the access log is one write per line (it has no buffered file log).',
   ],
@@ -25,7 +26,8 @@ const LOG_VARIABLES = `http-request set-var(txn.host) req.hdr(host)
   http-request set-var(txn.agent) req.hdr(user-agent)`;
 
 /** `no strict-limits`: idle connections need one descriptor each, not the two that HAProxy reckons with. */
-function configuration({ port, upstream, upstreamTls, series, bulk, tls }: PeerSetup): string {
+function configuration(setup: PeerSetup): string {
+  const { port, upstream, upstreamTls, upstreamHttp2, series, bulk, tls } = setup;
   const log = series === 'log';
   return `
 global
@@ -57,7 +59,7 @@ frontend front
   http-request set-header Via '1.1 haproxy'
   default_backend back
 backend back
-  server backend 127.0.0.1:${upstream} pool-max-conn 512 ${upstreamTls ? 'ssl verify none ssl-min-ver TLSv1.3 alpn http/1.1' : ''}
+  server backend 127.0.0.1:${upstream} pool-max-conn 512 ${upstreamTls ? 'ssl verify none ssl-min-ver TLSv1.3 alpn http/1.1' : ''} ${upstreamHttp2 ? 'proto h2' : ''}
 `;
 }
 

@@ -6,6 +6,7 @@ export const httpProxy3: Peer = {
   name: 'http-proxy-3',
   servesTls: false,
   asksTls: false,
+  asksHttp2: false,
   remarks: ['One process on node:http with a keep-alive agent; access log through pino, buffered (16 KB).'],
   probe: async () => {
     try {

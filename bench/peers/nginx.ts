@@ -7,6 +7,7 @@ export const nginx: Peer = {
   name: 'nginx',
   servesTls: true,
   asksTls: true,
+  asksHttp2: true,
   remarks: ['worker_processes 1, upstream keepalive 256; access log buffered (64 KiB, 1 s).'],
   probe: () => probeProgram(['nginx', '-v'], /nginx\/(\S+)/),
   prepare: async (setup) => {
@@ -22,7 +23,8 @@ const LOG_FORMAT = `log_format json escape=json '{"time":"$time_iso8601","client
     '"agent":"$http_user_agent","request_id":"$request_id"}';`;
 
 /** `$connection_upgrade` is '' for ordinary requests, so that upstream connections are kept. */
-function configuration({ directory, port, upstream, upstreamTls, series, bulk, tls }: PeerSetup): string {
+function configuration(setup: PeerSetup): string {
+  const { directory, port, upstream, series, bulk, tls } = setup;
   const user = process.getuid?.() === 0 ? 'user root;' : '';
   const log =
     series === 'log'
@@ -46,21 +48,39 @@ http {
     listen 127.0.0.1:${port} backlog=8192 ${tls ? 'ssl http2' : ''};
     ${tls ? tlsDirectives(tls) : ''}
     location / {
-      ${upstreamTls ? 'proxy_ssl_protocols TLSv1.3; proxy_pass https' : 'proxy_pass http'}://backend; proxy_http_version 1.1; proxy_request_buffering off;
-      proxy_set_header Connection $connection_upgrade;
-      proxy_set_header Upgrade $http_upgrade;
-      proxy_set_header Host $http_host;
-      proxy_set_header X-Forwarded-For $remote_addr;
-      proxy_set_header X-Forwarded-Host $http_host;
-      proxy_set_header X-Forwarded-Proto $scheme;
-      proxy_set_header X-Forwarded-Port $server_port;
-      proxy_set_header X-Real-IP $remote_addr;
-      proxy_set_header X-Request-ID $request_id;
-      proxy_set_header Via '1.1 nginx';
+      ${setup.upstreamHttp2 ? http2Upstream() : http1Upstream(setup)}
     }
   }
 }
 `;
+}
+
+function http1Upstream({ upstreamTls }: PeerSetup): string {
+  const pass = upstreamTls ? 'proxy_ssl_protocols TLSv1.3; proxy_pass https' : 'proxy_pass http';
+  return `${pass}://backend; proxy_http_version 1.1; proxy_request_buffering off;
+      proxy_set_header Connection $connection_upgrade;
+      proxy_set_header Upgrade $http_upgrade;
+      proxy_set_header Host $http_host;
+      ${forwarded('proxy_set_header', '1.1')}`;
+}
+
+/** Its only HTTP/2 towards backends is this, whatever the content. */
+function http2Upstream(): string {
+  return `grpc_pass grpc://backend; ${forwarded('grpc_set_header', '2.0')}`;
+}
+
+function forwarded(directive: string, version: string): string {
+  return [
+    'X-Forwarded-For $remote_addr',
+    'X-Forwarded-Host $host',
+    'X-Forwarded-Proto $scheme',
+    'X-Forwarded-Port $server_port',
+    'X-Real-IP $remote_addr',
+    'X-Request-ID $request_id',
+    `Via '${version} nginx'`,
+  ]
+    .map((field) => `${directive} ${field};`)
+    .join('\n      ');
 }
 
 /** Its ssl_ciphers are for TLS 1.2 only; the suites of TLS 1.3 are set in OpenSSL itself. */

@@ -8,6 +8,8 @@ export interface Peer {
   readonly servesTls: boolean;
   /** Whether {@link PeerSetup.upstreamTls} can be asked of it. */
   readonly asksTls: boolean;
+  /** Whether {@link PeerSetup.upstreamHttp2} can be asked of it. */
+  readonly asksHttp2: boolean;
   /** Whether it can run on this machine, and in which version. */
   probe(): Promise<Presence>;
   /** Writes its configuration into `setup.directory` and gives the command that runs it in the foreground. */
@@ -28,6 +30,8 @@ export interface PeerSetup {
   readonly upstream: number;
   /** The backend speaks TLS 1.3; its certificate is not verified. */
   readonly upstreamTls: boolean;
+  /** The backend speaks HTTP/2 in clear, with prior knowledge. */
+  readonly upstreamHttp2: boolean;
   readonly series: Series;
   /** Read and write bodies with {@link BULK_BUFFER_BYTES} at a time, without storing them first. */
   readonly bulk: boolean;

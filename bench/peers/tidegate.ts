@@ -9,18 +9,18 @@ export const tidegate: Peer = {
   name: 'Tidegate',
   servesTls: true,
   asksTls: true,
+  asksHttp2: true,
   remarks: ['--workers 1.'],
   probe: async () => {
     const file = new URL('../../package.json', import.meta.url);
     const { version } = JSON.parse(await readFile(file, 'utf8')) as { version: string };
     return { kind: 'present', version };
   },
-  prepare: async ({ directory, port, upstream, upstreamTls, series, tls }) => {
+  prepare: async ({ directory, port, upstream, upstreamTls, upstreamHttp2, series, tls }) => {
     const manifests = join(directory, 'manifests');
     await mkdir(manifests);
-    const objects = tls
-      ? await tlsObjects(upstream, tls)
-      : singleRoute(upstream, upstreamTls ? 'https' : null);
+    const appProtocol = upstreamTls ? 'https' : upstreamHttp2 ? 'kubernetes.io/h2c' : null;
+    const objects = tls ? await tlsObjects(upstream, tls, appProtocol) : singleRoute(upstream, appProtocol);
     await writeObjects(join(manifests, 'all.json'), objects);
     return tidegateCommand({
       manifests,
@@ -43,9 +43,13 @@ export interface TidegateSetup {
   readonly tls: boolean;
 }
 
-async function tlsObjects(upstream: number, { certificate, key }: Certificate): Promise<KubernetesObject[]> {
+async function tlsObjects(
+  upstream: number,
+  { certificate, key }: Certificate,
+  appProtocol: string | null,
+): Promise<KubernetesObject[]> {
   const files = { certificate: await readFile(certificate), key: await readFile(key) };
-  return singleRouteWithTls(upstream, TLS_HOST, files);
+  return singleRouteWithTls(upstream, TLS_HOST, files, appProtocol);
 }
 
 /** Peers send no HSTS and end no connection because of the number of its requests. */

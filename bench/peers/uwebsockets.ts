@@ -7,6 +7,7 @@ export const uWebSockets: Peer = {
   name: 'uWebSockets.js',
   servesTls: false,
   asksTls: false,
+  asksHttp2: false,
   remarks: [
     'A front of uWebSockets.js with node:http towards the backend; GET only, as it brings no HTTP client.',
   ],

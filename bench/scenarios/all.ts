@@ -2,6 +2,8 @@
 import { browserGet } from './browser-get.ts';
 import { download } from './download.ts';
 import { fullLoad } from './full-load.ts';
+import { grpcUnary } from './grpc-unary.ts';
+import { h2cUpstream } from './h2c-upstream.ts';
 import { handshakes } from './handshakes.ts';
 import { http2Get } from './http2-get.ts';
 import { httpsGet } from './https-get.ts';
@@ -24,6 +26,8 @@ export const SCENARIOS: readonly Scenario[] = [
   httpsGet,
   http2Get,
   httpsUpstream,
+  h2cUpstream,
+  grpcUnary,
   handshakes,
   download,
   upload,

@@ -17,6 +17,8 @@ export interface SideBySide {
   readonly upstream: number;
   /** The backend speaks TLS; peers that cannot are left out. */
   readonly upstreamTls?: boolean;
+  /** The backend speaks HTTP/2 in clear; peers that cannot are left out. */
+  readonly upstreamHttp2?: boolean;
   /** With it, peers speak TLS, and those that cannot are left out. */
   readonly tls?: Certificate;
   readonly targets: readonly Target[];
@@ -47,7 +49,7 @@ export async function runSideBySide(context: Context, setup: SideBySide): Promis
 
 type PeerNeeds = Pick<
   SideBySide,
-  'title' | 'series' | 'bulk' | 'upstream' | 'upstreamTls' | 'tls' | 'verify'
+  'title' | 'series' | 'bulk' | 'upstream' | 'upstreamTls' | 'upstreamHttp2' | 'tls' | 'verify'
 >;
 
 /** Starts and verifies the peers; those that fail are stopped and named in `failures`. */
@@ -58,7 +60,10 @@ export async function startPeers(
   const running: RunningPeer[] = [];
   const failures: string[] = [];
   const able = context.peers.filter(
-    ({ servesTls, asksTls }) => (needs.tls === undefined || servesTls) && (!needs.upstreamTls || asksTls),
+    ({ servesTls, asksTls, asksHttp2 }) =>
+      (needs.tls === undefined || servesTls) &&
+      (!needs.upstreamTls || asksTls) &&
+      (!needs.upstreamHttp2 || asksHttp2),
   );
   for (const peer of able) {
     const started = await startPeer(peer, context, needs);
@@ -78,7 +83,7 @@ export async function startPeers(
 async function startPeer(
   peer: Peer,
   context: Context,
-  { series, bulk, upstream, upstreamTls = false, tls }: PeerNeeds,
+  { series, bulk, upstream, upstreamTls = false, upstreamHttp2 = false, tls }: PeerNeeds,
 ): Promise<RunningPeer> {
   const directory = await mkdtemp(join(context.directory, `${peer.name}-${series}-`));
   const port = await freePort();
@@ -87,6 +92,7 @@ async function startPeer(
     port,
     upstream,
     upstreamTls,
+    upstreamHttp2,
     series,
     bulk,
     tls: tls ?? null,

@@ -79,8 +79,13 @@ function echo(stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeader
     if (path === '/empty') return stream.respond({ ':status': 200 }, { endStream: true });
     if (path === '/hints') stream.additionalHeaders({ ':status': 103, link: '</a.css>' });
     stream.respond(
-      { ':status': 200, 'x-backend': 'h2', 'set-cookie': ['a=1', 'b=2'] },
-      { waitForTrailers: path === '/trailers' },
+      {
+        ':status': 200,
+        'x-backend': 'h2',
+        'set-cookie': ['a=1', 'b=2'],
+        ...(path === '/trailers-and-length' ? { 'content-length': note.body.length } : {}),
+      },
+      { waitForTrailers: path.startsWith('/trailers') },
     );
     stream.on('wantTrailers', () => stream.sendTrailers({ 'x-sum': 'y', x_under: 'z' }));
     stream.end(headers[':method'] === 'HEAD' ? undefined : note.body);
@@ -233,6 +238,20 @@ describe('HTTP/2 clients of an HTTP/2 endpoint', () => {
     await eventually(() => assert.equal(cancelled, cancels + 1));
     assert.equal((await kept).body.length, 100);
     assert.equal(connections, before);
+  });
+
+  test('trailers follow content of a known length', async () => {
+    const request = client.request({
+      ':path': '/trailers-and-length',
+      ':method': 'POST',
+      ':authority': 'h2.test',
+    });
+    const head = once(request, 'response') as Promise<[http2.IncomingHttpHeaders]>;
+    const trailers = once(request, 'trailers') as Promise<[http2.IncomingHttpHeaders]>;
+    request.end('body');
+    request.resume();
+    assert.equal((await within(head, 'the head'))[0]['content-length'], '4');
+    assert.equal((await within(trailers, 'the trailers'))[0]['x-sum'], 'y');
   });
 
   test('cookies in crumbs arrive as one field, trailers of a request as trailers', async () => {

@@ -46,6 +46,10 @@ export class ResponseFields implements FieldSink {
   #size = 0;
   #lines = 0;
 
+  constructor() {
+    this.head.http2 = true;
+  }
+
   /** Before a block is decoded into it. */
   begin(inTrailers: boolean, limits: ResponseFieldLimits): void {
     const { head } = this;

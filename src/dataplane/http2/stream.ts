@@ -160,7 +160,7 @@ export class Http2Stream implements Downstream, BodyOwner, Timed {
     if (this.tunnel === TUNNEL_WANTED && head.status >= 200 && head.status < 300) return this.#refuseTunnel();
     this.connection.writeHeaders(this.id, this.connection.blocks.forwarded(head), hasBody ? 0 : END_STREAM);
     if (!hasBody) return this.#endedByHead();
-    this.out.remaining = head.contentLength;
+    if (!head.http2) this.out.remaining = head.contentLength;
   }
 
   /** A success that is no switch of protocols would be taken for a tunnel by the client. */

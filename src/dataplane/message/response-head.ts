@@ -7,6 +7,8 @@ export class ResponseHead {
   /** As sent; '' when there was none. */
   reason = '';
   minorVersion = 1;
+  /** Came by HTTP/2, where trailers may follow content of a known length. */
+  http2 = false;
   /** -1 when there is none. */
   contentLength = -1;
   chunked = false;
