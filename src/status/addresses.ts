@@ -1,5 +1,7 @@
 /** Where our listeners can be reached from outside: what stands in the status of every Ingress of ours. */
-import { isIP } from 'node:net';
+
+import { parseIp } from '../model/ip.ts';
+import { formatIp } from '../model/ip-text.ts';
 import type { ObjectKey } from '../model/keys.ts';
 import type { Problem } from '../model/problem.ts';
 import type { EndpointSlice, LoadBalancerIngress, Node, Service, Snapshot } from '../model/snapshot.ts';
@@ -100,13 +102,19 @@ function addressesOfNode({ addresses }: Node, type: 'InternalIP' | 'ExternalIP')
 }
 
 function known(texts: readonly string[]): Published {
-  const unique = new Set(texts.filter((text) => text !== ''));
-  return { addresses: sortedAddresses([...unique].map(addressOf)), problem: null };
+  const unique = new Map(
+    texts
+      .filter((text) => text !== '')
+      .map(addressOf)
+      .map((address) => [address.ip + address.hostname, address]),
+  );
+  return { addresses: sortedAddresses([...unique.values()]), problem: null };
 }
 
 function addressOf(text: string): LoadBalancerIngress {
   const address = { ip: '', hostname: '', ipMode: null };
-  return isIP(text) === 0 ? { ...address, hostname: text } : { ...address, ip: text };
+  const ip = parseIp(text);
+  return ip === null ? { ...address, hostname: text } : { ...address, ip: formatIp(ip) };
 }
 
 /** By host name, then by IP: as ingress-nginx orders them. */

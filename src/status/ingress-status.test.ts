@@ -73,6 +73,12 @@ describe('where Ingresses are reached', () => {
       service({ loadBalancer: [...at('192.0.2.7'), ...at('lb.example')], externalIps: ['192.0.2.1'] }),
       ['192.0.2.1', '192.0.2.7', 'lb.example'],
     ],
+    [
+      'every address in the one spelling that the status is read in',
+      { kind: 'addresses', addresses: ['2001:DB8:0::1', '::ffff:192.0.2.1'] },
+      {},
+      ['192.0.2.1', '2001:db8::1'],
+    ],
     ['a LoadBalancer that waits for an address: none', lb, service({}), []],
     ['a ClusterIP', lb, service({ type: 'ClusterIP', clusterIps: ['10.0.0.1'] }), ['10.0.0.1']],
     [

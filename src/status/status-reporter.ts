@@ -39,8 +39,8 @@ export interface StatusReporterOptions {
 }
 
 const INGRESSES: Resource = { group: 'networking.k8s.io', version: 'v1', plural: 'ingresses' };
-/** client-go's for controllers. */
-const STATUS_LIMITS: QueueLimits = { parallel: 4, perSecond: 20, burst: 30, waiting: 200_000 };
+/** 10,000 new Ingresses in a few minutes, and no more than the SQLite below a small k3s can take. */
+const STATUS_LIMITS: QueueLimits = { parallel: 4, perSecond: 50, burst: 100, waiting: 200_000 };
 /** Events are the first thing to go without. */
 const EVENT_LIMITS: QueueLimits = { parallel: 2, perSecond: 5, burst: 50, waiting: 1000 };
 /** Changes that come together are one plan. */

@@ -37,6 +37,8 @@ const MAX_CONNECTIONS = 256;
 /** The API server waits 30 s at most. */
 const REQUEST_TIMEOUT_MS = 10_000;
 const KEEP_ALIVE_MS = 60_000;
+/** For what is under way when we stop. */
+const CLOSE_MS = 5000;
 
 /** Rejects when the address cannot be listened on. */
 export async function startWebhook(options: WebhookOptions): Promise<WebhookServer> {
@@ -56,7 +58,11 @@ export async function startWebhook(options: WebhookOptions): Promise<WebhookServ
     use: (keyPair) => server.setSecureContext(contextOf(keyPair)),
     close: () =>
       new Promise((resolve) => {
-        server.close(() => resolve());
+        const patience = setTimeout(() => server.closeAllConnections(), CLOSE_MS);
+        server.close(() => {
+          clearTimeout(patience);
+          resolve();
+        });
         server.closeIdleConnections();
       }),
   };
