@@ -58,7 +58,7 @@ describe('what is accepted', () => {
           assignedIPv4: 1,
           assignedIPv6: 0,
           availableIPv4: 8,
-          availableIPv6: 9_223_372_036_854_775_807,
+          availableIPv6: 2 ** 63,
         },
       },
     );
