@@ -132,13 +132,13 @@ export class Http2ClientStream implements UpstreamSide, BodyOwner, Timed {
     const exchange = this.exchange!;
     if (status < 200) return this.#onInformational(head, ended);
     if (exchange.upgrade !== '' && status < 300) return this.#switch(head, ended);
-    this.state = BODY;
     const empty = this.headRequest || status === 204 || status === 304;
     if (!empty && ended) {
       if (head.contentLength > 0) return this.malformed();
       // So that an HTTP/1 client knows that nothing follows.
       head.contentLength = 0;
     }
+    this.state = BODY;
     this.expected = head.contentLength;
     this.remoteEnded = ended;
     exchange.onResponseHead(head, !empty && !ended);
