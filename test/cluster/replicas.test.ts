@@ -16,6 +16,7 @@ import { BACKEND_ADDRESS, startBackend, startReplica } from './kit/tidegate.ts';
 
 const prepared = prepareCluster();
 const MANIFESTS = join(import.meta.dirname, '../../deploy/manifests');
+const CRDS = join(import.meta.dirname, '../../deploy/crds');
 const NAMESPACE = 'tidegate-system';
 const ADDRESS = '192.0.2.7';
 /** A few Lease durations, as below. */
@@ -34,6 +35,9 @@ describe('replicas with the shipped roles', {
     cluster = await startControlPlane(scope, prepared.binaries);
     backend = await startBackend(scope, 'backend');
     await cluster.kubectl.run(['create', 'namespace', NAMESPACE]);
+    await cluster.kubectl.run(['create', 'namespace', 'metallb-system']);
+    await cluster.kubectl.run(['apply', '-f', CRDS]);
+    await cluster.kubectl.run(['wait', '--for=condition=Established', '--timeout=60s', '-f', CRDS]);
     for (const file of ['rbac.yaml', 'lease.yaml']) {
       await cluster.kubectl.run(['apply', '-f', join(MANIFESTS, file)]);
     }
@@ -46,7 +50,7 @@ describe('replicas with the shipped roles', {
       kubeconfig,
       args: [
         ...['--lease', `${NAMESPACE}/tidegate`, '--lease-duration', '4s'],
-        ...['--publish-status-address', ADDRESS],
+        ...['--publish-status-address', ADDRESS, '--watch-services-without-class'],
       ],
     });
   const site = (name: string) => ingress(name, `${name}.test`, [{ path: '/', service: 'backend' }]);
@@ -94,6 +98,34 @@ describe('replicas with the shipped roles', {
     assert.ok(
       (await cluster.audit()).some(({ verb, objectRef }) => verb === 'get' && objectRef?.name === 'pair'),
     );
+  });
+
+  test('a Service gets an address of a pool, and both are told so', async () => {
+    const pool = {
+      apiVersion: 'metallb.io/v1beta1',
+      kind: 'IPAddressPool',
+      metadata: { name: 'pool', namespace: 'metallb-system' },
+      spec: { addresses: ['192.0.2.16/28'] },
+    };
+    const balancer = {
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { name: 'balanced', namespace: 'default' },
+      spec: { type: 'LoadBalancer', ports: [{ port: 80 }] },
+    };
+    await apply(pool, balancer);
+    await eventually(async () => {
+      const table = await cluster.kubectl.run(['get', 'service', 'balanced', '--no-headers']);
+      assert.match(table, /192\.0\.2\.16/);
+      const { metadata } = (await cluster.kubectl.get('service', 'balanced')) as {
+        metadata: { annotations?: Readonly<Record<string, string>> };
+      };
+      assert.equal(metadata.annotations?.['metallb.io/ip-allocated-from-pool'], 'pool');
+      const { status } = (await cluster.kubectl.get('ipaddresspool', 'pool', '-n', 'metallb-system')) as {
+        status?: { assignedIPv4?: number };
+      };
+      assert.equal(status?.assignedIPv4, 1);
+    }, ELECTED_MS);
   });
 
   test('a leader that stops is followed at once, one that is killed after its Lease', async (t) => {

@@ -5,6 +5,7 @@ import type { EchoBackend } from '../kit/echo-backend.ts';
 import { ingress, ingressClass, type KubeObject, service } from '../kit/manifests.ts';
 import { startTidegate } from '../kit/tidegate.ts';
 import { untilAnswered } from './kit/ask.ts';
+import { forbidden } from './kit/audit.ts';
 import { prepareCluster } from './kit/binaries.ts';
 import { type ControlPlane, startControlPlane } from './kit/control-plane.ts';
 import { suiteScope } from './kit/suite-scope.ts';
@@ -92,6 +93,35 @@ describe('roles', { skip: 'missing' in prepared ? prepared.missing : false }, ()
     const tidegate = await starting;
     await untilAnswered(tidegate.http, 'site.test', 'backend');
     t.diagnostic(`log lines: ${tidegate.log.map(({ event }) => event).join(' ')}`);
+  });
+
+  test('some namespaces need no more than a role in each of them', async (t) => {
+    const clusterWide = ALL.filter((resource) =>
+      /^(ingressclasses|customresource|namespaces|nodes)/.test(resource),
+    );
+    const kubeconfig = await loginWith('narrow', clusterWide);
+    await cluster.kubectl.run(['create', 'namespace', 'elsewhere']);
+    const [role, binding] = readerRole('narrow', ALL);
+    const metadata = { name: 'narrow', namespace: 'default' };
+    const { roleRef, ...rest } = binding!;
+    await cluster.kubectl.apply(
+      { ...role, kind: 'Role', metadata },
+      { ...rest, kind: 'RoleBinding', metadata, roleRef: { ...(roleRef as object), kind: 'Role' } },
+    );
+    const args = ['--namespaces', 'default', '--leader-election', 'off'];
+    const tidegate = await startReplica(t, cluster, { kubeconfig, args });
+    await untilAnswered(tidegate.http, 'site.test', 'backend');
+    const foreign = ingress('foreign', 'foreign.test', [{ path: '/', service: 'backend' }]);
+    const ours = ingress('ours', 'ours.test', [{ path: '/', service: 'backend' }]);
+    await cluster.kubectl.apply({ ...foreign, metadata: { name: 'foreign', namespace: 'elsewhere' } }, ours);
+    await untilAnswered(tidegate.http, 'ours.test', 'backend');
+    await untilAnswered(tidegate.http, 'foreign.test', 404);
+    // Address pools are in a namespace of their own, which nobody granted here.
+    const reads = (await cluster.audit()).filter(({ user }) => user.username.endsWith(':narrow'));
+    assert.deepEqual(
+      forbidden(reads).filter((line) => !line.includes('metallb.io')),
+      [],
+    );
   });
 
   test('kinds that the cluster does not have are no fault, and are read once they come', async (t) => {
