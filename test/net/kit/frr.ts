@@ -1,5 +1,7 @@
 /** FRRouting in a namespace: zebra, bgpd and bfdd, asked through vtysh. */
-import { eventually, type Scope } from '../../kit/waiting.ts';
+import type { ChildProcess } from 'node:child_process';
+import { EventEmitter, once } from 'node:events';
+import { eventually, type Scope, within } from '../../kit/waiting.ts';
 import { daemonFolder } from './daemon.ts';
 import { command, type Namespace } from './namespaces.ts';
 
@@ -8,6 +10,10 @@ const DAEMONS = '/usr/lib/frr';
 export class Frr {
   readonly #namespace: Namespace;
   readonly #folder: string;
+  /** By name: zebra, bfdd, bgpd. */
+  readonly daemons = new Map<string, ChildProcess>();
+  #log = '';
+  readonly #grown = new EventEmitter();
 
   private constructor(namespace: Namespace, folder: string) {
     this.#namespace = namespace;
@@ -23,16 +29,29 @@ export class Frr {
       'bgpd.conf': `${head}debug bgp neighbor-events\n${bgp}`,
     });
     await command('chown', '-R', 'frr:frr', folder);
+    const frr = new Frr(namespace, folder);
     for (const name of ['zebra', 'bfdd', 'bgpd']) {
       const own = name === 'bfdd' ? ['--bfdctl', `${folder}/bfdd.sock`] : [];
-      namespace.start(t, `${DAEMONS}/${name}`, [
+      const daemon = namespace.start(t, `${DAEMONS}/${name}`, [
         ...['--vty_socket', folder, '-z', `${folder}/zserv.api`, '-i', `${folder}/${name}.pid`],
         ...['-f', `${folder}/${name}.conf`, '-P', '0', '-u', 'frr', '-g', 'frr', ...own],
       ]);
-      const frr = new Frr(namespace, folder);
+      frr.daemons.set(name, daemon);
+      daemon.stdout?.on('data', (text) => {
+        frr.#log += text;
+        frr.#grown.emit('text');
+      });
       await eventually(() => frr.#vtysh(name, 'show version'));
     }
-    return new Frr(namespace, folder);
+    return frr;
+  }
+
+  /** Resolves once the daemons have logged something like it. */
+  logged(pattern: RegExp): Promise<void> {
+    const found = async () => {
+      while (!pattern.test(this.#log)) await once(this.#grown, 'text');
+    };
+    return within(found(), () => `FRR to log ${pattern}; it logged ${this.#log}`);
   }
 
   #vtysh(daemon: string, ...lines: readonly string[]): Promise<string> {
@@ -50,8 +69,8 @@ export class Frr {
     return JSON.parse(await this.show(`${line} json`)) as Record<string, unknown>;
   }
 
-  bfd(line: string): Promise<string> {
-    return this.#vtysh('bfdd', line);
+  bfd(...lines: readonly string[]): Promise<string> {
+    return this.#vtysh('bfdd', ...lines);
   }
 
   do(...lines: readonly string[]): Promise<string> {
