@@ -72,7 +72,7 @@ function http2Upstream(): string {
 function forwarded(directive: string, version: string): string {
   return [
     'X-Forwarded-For $remote_addr',
-    'X-Forwarded-Host $host',
+    'X-Forwarded-Host $http_host',
     'X-Forwarded-Proto $scheme',
     'X-Forwarded-Port $server_port',
     'X-Real-IP $remote_addr',

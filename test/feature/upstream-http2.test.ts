@@ -123,6 +123,8 @@ async function ask(
     headers: { host: 'h2.test', ...headers },
     agent: false,
   });
+  // Who is answered early may find the way up closed.
+  request.on('error', () => {});
   request.end(body ?? undefined);
   const [response] = (await within(once(request, 'response'), `the response to ${path}`)) as [
     http.IncomingMessage,
