@@ -324,12 +324,14 @@ describe('BFD with FRR', { skip }, () => {
       speaker.apply([{ name: 'frr', address: frrAt, families: [family], bfd }], {});
       await speaker.state('frr', 'Established', 0);
       await upAtFullPace(frr, speaker);
+      assert.equal((await frr.neighbour(oursAt)).connectionsDropped, 0);
       const after = speaker.events.length;
-      speaker.command({ do: 'block', ms: 6000 });
+      speaker.command({ do: 'block', ms: 3000 });
       await speaker.next(({ event }) => event === 'blocked', 'the main thread to be busy', after);
+      const logged = frr.logLength;
       const stopped = performance.now();
       frr.daemons.get('bfdd')?.kill('SIGSTOP');
-      await frr.logged(/6\/10/);
+      await frr.logged(/6\/10/, logged);
       t.diagnostic(
         `NOTIFICATION 6/10 ${(performance.now() - stopped).toFixed(0)} ms after the last packet at most`,
       );

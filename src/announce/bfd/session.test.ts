@@ -59,13 +59,22 @@ describe('states (RFC 5880 section 6.2)', () => {
     const down = upSession().receive(from({ state: 'Down' }), 1);
     assert.deepEqual(
       down.filter(({ type }) => type === 'state'),
-      [{ type: 'state', from: 'Up', to: 'Down', administrative: false }],
+      [{ type: 'state', from: 'Up', to: 'Down', cause: 'peer-down' }],
     );
     const admin = upSession().receive(from({ state: 'AdminDown' }), 1);
     assert.deepEqual(
       admin.filter(({ type }) => type === 'state'),
-      [{ type: 'state', from: 'Up', to: 'Down', administrative: true }],
+      [{ type: 'state', from: 'Up', to: 'Down', cause: 'peer-admin-down' }],
     );
+  });
+  test('a peer that began another session is told apart from one that misses our packets', () => {
+    const causes = (packet: BfdPacket) =>
+      upSession()
+        .receive(packet, 1)
+        .flatMap((action) => (action.type === 'state' ? [action.cause] : []));
+    assert.deepEqual(causes(from({ myDiscriminator: 100 })), ['peer-restarted']);
+    assert.deepEqual(causes(from({ myDiscriminator: 100, diagnostic: 1 })), ['peer-down']);
+    assert.deepEqual(causes(from({})), ['peer-down']);
   });
   test('the last packet says AdminDown with diagnostic 7', () => {
     const { state, diagnostic } = upSession().farewell();
@@ -147,7 +156,7 @@ describe('detection', () => {
     assert.equal(session.detectMs, 800);
     assert.deepEqual(states(session.tick(1799)), []);
     const [down] = session.tick(1800).filter(({ type }) => type === 'state');
-    assert.deepEqual(down, { type: 'state', from: 'Up', to: 'Down', administrative: false });
+    assert.deepEqual(down, { type: 'state', from: 'Up', to: 'Down', cause: 'silence' });
     assert.equal(sent(session.tick(session.deadline))[0]?.diagnostic ?? 1, 1);
   });
   test('afterwards the peer is unknown again', () => {

@@ -19,14 +19,28 @@ export interface BfdSessionConfig {
   readonly discriminator: number;
 }
 
+export type BfdCause =
+  /** The states of both sides led here, up or not yet up. */
+  | 'handshake'
+  /** Nothing was heard for the detection time. */
+  | 'silence'
+  /** The peer hears nothing of us, or has lost the way. */
+  | 'peer-down'
+  /** The peer's operator took it down: no reason to think that the way is lost (RFC 5882 section 3.2). */
+  | 'peer-admin-down'
+  /**
+   * The peer has thrown its session away and begun another: FRR does so when BGP comes up and tells it the
+   * interface. The packet that says so has come the whole way, and its sender has missed nothing.
+   */
+  | 'peer-restarted';
+
 export type BfdAction =
   | { readonly type: 'send'; readonly packet: BfdPacket }
   | {
       readonly type: 'state';
       readonly from: BfdState;
       readonly to: BfdState;
-      /** The peer was taken down by its operator: no reason to think that it is gone (RFC 5882 section 3.2). */
-      readonly administrative: boolean;
+      readonly cause: BfdCause;
     };
 
 /** While a session is not Up, packets go out at most this often (RFC 5880 section 6.8.3). */
@@ -98,7 +112,7 @@ export class BfdSession {
     if (this.#detectAt <= now) {
       this.#detectAt = NEVER;
       this.#remoteDiscriminator = 0;
-      if (this.#state !== 'Down') this.#become('Down', Diagnostic.detectionTimeExpired, false);
+      if (this.#state !== 'Down') this.#become('Down', Diagnostic.detectionTimeExpired, 'silence');
       this.#remoteState = 'Down';
       if (this.#config.passive) this.#sendAt = NEVER;
       else this.#sendAt = Math.min(this.#sendAt, now);
@@ -115,13 +129,14 @@ export class BfdSession {
   receive(packet: BfdPacket, now: number): readonly BfdAction[] {
     this.#actions = [];
     const transmitBefore = this.transmitMs;
+    const another = this.#remoteDiscriminator !== packet.myDiscriminator;
     this.#remoteDiscriminator = packet.myDiscriminator;
     this.#remoteState = packet.state;
     this.#remoteMinRx = packet.requiredMinRx / 1000;
     this.#remoteDesiredTx = packet.desiredMinTx / 1000;
     this.#remoteMultiplier = packet.multiplier;
     if (packet.final && this.#polling) this.#endPoll();
-    this.#move(packet.state);
+    this.#move(packet, another);
     this.#detectAt = now + this.detectMs;
     if (packet.poll) this.#send(true);
     // Passive sessions start to speak here; a faster pace begins at once.
@@ -139,20 +154,23 @@ export class BfdSession {
     return this.#packet(false);
   }
 
-  #move(theirs: BfdState): void {
+  #move({ state: theirs, diagnostic }: BfdPacket, another: boolean): void {
     switch (this.#state) {
       case 'Down':
-        if (theirs === 'Down') this.#become('Init', this.#diagnostic, false);
-        else if (theirs === 'Init') this.#become('Up', Diagnostic.none, false);
+        if (theirs === 'Down') this.#become('Init', this.#diagnostic, 'handshake');
+        else if (theirs === 'Init') this.#become('Up', Diagnostic.none, 'handshake');
         return;
       case 'Init':
-        if (theirs === 'Init' || theirs === 'Up') this.#become('Up', Diagnostic.none, false);
-        else if (theirs === 'AdminDown') this.#become('Down', Diagnostic.neighbourSignaledDown, true);
+        if (theirs === 'Init' || theirs === 'Up') this.#become('Up', Diagnostic.none, 'handshake');
+        else if (theirs === 'AdminDown')
+          this.#become('Down', Diagnostic.neighbourSignaledDown, 'peer-admin-down');
         return;
-      case 'Up':
-        if (theirs === 'Down' || theirs === 'AdminDown')
-          this.#become('Down', Diagnostic.neighbourSignaledDown, theirs === 'AdminDown');
-        return;
+      case 'Up': {
+        if (theirs !== 'Down' && theirs !== 'AdminDown') return;
+        const restarted = another && diagnostic === Diagnostic.none;
+        const cause = theirs === 'AdminDown' ? 'peer-admin-down' : restarted ? 'peer-restarted' : 'peer-down';
+        return this.#become('Down', Diagnostic.neighbourSignaledDown, cause);
+      }
       case 'AdminDown':
         return;
       default:
@@ -160,11 +178,11 @@ export class BfdSession {
     }
   }
 
-  #become(to: BfdState, diagnostic: number, administrative: boolean): void {
+  #become(to: BfdState, diagnostic: number, cause: BfdCause): void {
     const from = this.#state;
     this.#state = to;
     this.#diagnostic = diagnostic;
-    this.#actions.push({ type: 'state', from, to, administrative });
+    this.#actions.push({ type: 'state', from, to, cause });
     if (to === 'Up' || from === 'Up') this.#announceIntervals();
   }
 

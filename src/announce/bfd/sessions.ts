@@ -156,7 +156,7 @@ export class BfdSessions implements BfdEngine {
         entry.sender.send(encodePacket(action.packet));
         continue;
       }
-      const lost = action.from === 'Up' && !action.administrative;
+      const lost = action.from === 'Up' && (action.cause === 'silence' || action.cause === 'peer-down');
       if (lost) {
         entry.losses++;
         entry.onDown();

@@ -46,10 +46,15 @@ export class Frr {
     return frr;
   }
 
-  /** Resolves once the daemons have logged something like it. */
-  logged(pattern: RegExp): Promise<void> {
+  /** Characters that the daemons have logged. */
+  get logLength(): number {
+    return this.#log.length;
+  }
+
+  /** Resolves once the daemons have logged something like it, from this length of the log on. */
+  logged(pattern: RegExp, from = 0): Promise<void> {
     const found = async () => {
-      while (!pattern.test(this.#log)) await once(this.#grown, 'text');
+      while (!pattern.test(this.#log.slice(from))) await once(this.#grown, 'text');
     };
     return within(found(), () => `FRR to log ${pattern}; it logged ${this.#log}`);
   }
