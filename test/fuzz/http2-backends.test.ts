@@ -134,6 +134,33 @@ describe('multiplexing', () => {
   });
 });
 
+test('answers whose heads are the same bytes are told apart by what follows them', () => {
+  const scene = new Scene();
+  scene.ask();
+  const backend = scene.backend(0);
+  const head: Fields = [
+    [':status', '200'],
+    ['x-a', 'b'],
+  ];
+  const bodies: string[] = [];
+  scene.say(backend, headers(1, head, frame.END_STREAM));
+  for (let id = 3; id < 15; id += 2) {
+    const client = scene.ask();
+    const empty = id % 4 === 1;
+    const body = empty ? '' : `body ${id}`;
+    const data = frame.frameHead(body.length, frame.DATA, frame.END_STREAM, id) + body;
+    scene.say(backend, headers(id, head, empty ? frame.END_STREAM : 0) + (empty ? '' : data));
+    assert.match(client.text(), /^HTTP\/1\.1 200 OK\r\nx-a: b\r\n/);
+    const expected = empty
+      ? /\r\nContent-Length: 0\r\n\r\n$/
+      : new RegExp(`chunked\r\n\r\n.\r\nbody ${id}\r\n0\r\n`);
+    assert.match(client.text(), expected);
+    bodies.push(body);
+  }
+  assert.equal(new Set(bodies).size, 4);
+  scene.end();
+});
+
 describe('requests that a backend did nothing with are sent again', () => {
   test('GOAWAY: those above the last stream, whatever the method; the others are finished', () => {
     const scene = new Scene();

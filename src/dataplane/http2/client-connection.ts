@@ -5,6 +5,7 @@
 import type { Dataplane } from '../exchange/dataplane.ts';
 import type { Exchange } from '../exchange/exchange.ts';
 import type { UpstreamConnection, UpstreamFailure } from '../exchange/sides.ts';
+import type { ResponseHead } from '../message/response-head.ts';
 import type { Timed } from '../timers.ts';
 import type { ByteStream, StreamOwner } from '../transport/stream.ts';
 import { tlsFaultOr } from '../transport/tls-fault.ts';
@@ -23,6 +24,7 @@ import * as frame from './frames.ts';
 import { HpackDecoder } from './hpack-decode.ts';
 import { NO_TABLE } from './hpack-encode.ts';
 import { type FrameHandler, Incoming } from './incoming.ts';
+import { KnownBlocks } from './known-blocks.ts';
 import type { Link } from './outgoing-body.ts';
 import { defaultPeerSettings, readSettings } from './peer-settings.ts';
 import { FINE, ResponseFields } from './response-fields.ts';
@@ -60,6 +62,8 @@ export class Http2ClientConnection implements UpstreamConnection, FrameHandler, 
   readonly streams = new Map<number, Http2ClientStream>();
   readonly #incoming = new Incoming(this);
   readonly #decoder = new HpackDecoder();
+  readonly #knownHeads = new KnownBlocks<ResponseHead>();
+  readonly #knownTrailers = new KnownBlocks<string>();
   readonly #silence: SilenceWatch;
   /** Those that began before the connection stood. */
   #waiting: Http2ClientStream[] = [];
@@ -293,6 +297,11 @@ export class Http2ClientConnection implements UpstreamConnection, FrameHandler, 
     const { limits } = this.dataplane.config;
     const stream = this.streams.get(id);
     const inTrailers = stream?.inBody === true;
+    const { version } = this.#decoder;
+    const text = bytes.latin1Slice(start, end);
+    if (stream !== undefined && !stream.remoteEnded && this.#isKnown(stream, inTrailers, text, ended)) {
+      return frame.NO_ERROR;
+    }
     fields.begin(inTrailers, limits);
     // Also what is not wanted is decoded: the tables must stay in step.
     if (!this.#decoder.decode(bytes, start, end, fields)) {
@@ -304,10 +313,35 @@ export class Http2ClientConnection implements UpstreamConnection, FrameHandler, 
     if (verdict !== FINE) {
       if (fields.tooLarge) this.dataplane.stats.counters['limit_hits_total:response_head']++;
       stream.malformed();
-    } else if (!inTrailers) stream.onHead(fields.head, ended);
-    else if (ended) stream.onTrailers(fields.trailers);
-    else stream.malformed();
+      return frame.NO_ERROR;
+    }
+    if (version === this.#decoder.version) this.#note(inTrailers, text, version);
+    if (inTrailers) endResponse(stream, fields.trailers, ended);
+    else stream.onHead(fields.head, ended);
     return frame.NO_ERROR;
+  }
+
+  /** Takes a block that came before without decoding it; it would not change the table. */
+  #isKnown(stream: Http2ClientStream, inTrailers: boolean, text: string, ended: boolean): boolean {
+    const { version } = this.#decoder;
+    if (inTrailers) {
+      const trailers = this.#knownTrailers.get(text, version);
+      if (trailers === undefined) return false;
+      endResponse(stream, trailers, ended);
+      return true;
+    }
+    const head = stream.wantsTunnel ? undefined : this.#knownHeads.get(text, version);
+    if (head === undefined) return false;
+    stream.onHead(head, ended);
+    return true;
+  }
+
+  #note(inTrailers: boolean, text: string, version: number): void {
+    if (inTrailers) {
+      if (this.#knownTrailers.isWorthKeeping(text, version)) this.#knownTrailers.add(text, fields.trailers);
+    } else if (this.#knownHeads.isWorthKeeping(text, version)) {
+      this.#knownHeads.add(text, fields.copyOfHead());
+    }
   }
 
   onBlockOpen(): void {}
@@ -480,6 +514,12 @@ export class Http2ClientConnection implements UpstreamConnection, FrameHandler, 
       wheel.set(this, this.#silence.asked(wheel.now));
     } else wheel.set(this, wait);
   }
+}
+
+/** Trailers end a response, or they are none. */
+function endResponse(stream: Http2ClientStream, trailers: string, ended: boolean): void {
+  if (ended) stream.onTrailers(trailers);
+  else stream.malformed();
 }
 
 const PREFACE = frame.PREFACE.toString('latin1');

@@ -126,6 +126,11 @@ export class Http2ClientStream implements UpstreamSide, BodyOwner, Timed {
     this.exchange?.onConnected();
   }
 
+  /** It asks for a tunnel: its head may be changed. */
+  get wantsTunnel(): boolean {
+    return this.exchange?.upgrade !== '';
+  }
+
   /** A response's head, which `head` holds during the call. */
   onHead(head: ResponseHead, ended: boolean): void {
     const { status } = head;
@@ -133,15 +138,17 @@ export class Http2ClientStream implements UpstreamSide, BodyOwner, Timed {
     if (status < 200) return this.#onInformational(head, ended);
     if (exchange.upgrade !== '' && status < 300) return this.#switch(head, ended);
     const empty = this.headRequest || status === 204 || status === 304;
-    if (!empty && ended) {
-      if (head.contentLength > 0) return this.malformed();
-      // So that an HTTP/1 client knows that nothing follows.
-      head.contentLength = 0;
-    }
+    if (!empty && ended && head.contentLength > 0) return this.malformed();
     this.state = BODY;
     this.expected = head.contentLength;
     this.remoteEnded = ended;
-    exchange.onResponseHead(head, !empty && !ended);
+    if (empty || !ended || head.contentLength === 0) exchange.onResponseHead(head, !empty && !ended);
+    else {
+      // So that an HTTP/1 client knows that nothing follows. The head is only lent.
+      head.contentLength = 0;
+      exchange.onResponseHead(head, false);
+      head.contentLength = -1;
+    }
     if (this.exchange === null) return;
     if (empty || ended) this.#complete('');
     else this.#rearm();

@@ -16,6 +16,8 @@ const scratch = Buffer.allocUnsafeSlow(1 << 17);
 const MOST_UPDATES = 2;
 
 export class HpackDecoder {
+  /** Grows with every change of the table: a block that came before means the same while this is the same. */
+  version = 0;
   readonly #table = new DynamicTable();
   #at = 0;
 
@@ -33,10 +35,12 @@ export class HpackDecoder {
       if (first >= 128) field = this.#entry(this.#integer(bytes, end, 127));
       else if (first >= 64) {
         field = this.#literal(bytes, end, 63);
+        this.version++;
         if (field !== null) this.#table.add(field);
       } else if (first >= 32) {
         const size = this.#integer(bytes, end, 31);
         if (size < 0 || size > TABLE_BYTES || fields > 0 || ++updates > MOST_UPDATES) return false;
+        this.version++;
         this.#table.resize(size);
         continue;
       } else field = this.#literal(bytes, end, 15);

@@ -114,6 +114,17 @@ export class ResponseFields implements FieldSink {
     return this.#tooLarge;
   }
 
+  /** The head as it is now, to be kept. */
+  copyOfHead(): ResponseHead {
+    const { head } = this;
+    const copy = new ResponseHead(head.fields.copy());
+    copy.http2 = true;
+    copy.status = head.status;
+    copy.reason = head.reason;
+    copy.contentLength = head.contentLength;
+    return copy;
+  }
+
   /** After a block: FINE, MALFORMED_RESPONSE or TOO_LARGE. */
   finish(): number {
     if (this.#malformed) return MALFORMED_RESPONSE;

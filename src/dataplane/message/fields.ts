@@ -12,11 +12,34 @@ export class FieldBlock {
   count = 0;
   /** End of the last field line: where the empty line starts. */
   end = 0;
-  readonly ids = new Uint8Array(CAPACITY);
-  readonly nameStart = new Int32Array(CAPACITY);
-  readonly nameEnd = new Int32Array(CAPACITY);
-  readonly valueStart = new Int32Array(CAPACITY);
-  readonly valueEnd = new Int32Array(CAPACITY);
+  readonly ids: Uint8Array;
+  readonly nameStart: Int32Array;
+  readonly nameEnd: Int32Array;
+  readonly valueStart: Int32Array;
+  readonly valueEnd: Int32Array;
+
+  constructor(capacity = CAPACITY) {
+    this.ids = new Uint8Array(capacity);
+    this.nameStart = new Int32Array(capacity);
+    this.nameEnd = new Int32Array(capacity);
+    this.valueStart = new Int32Array(capacity);
+    this.valueEnd = new Int32Array(capacity);
+  }
+
+  /** A block of its own with the same lines, to which none can be added. */
+  copy(): FieldBlock {
+    const { count } = this;
+    const copy = new FieldBlock(count);
+    copy.text = this.text;
+    copy.count = count;
+    copy.end = this.end;
+    copy.ids.set(this.ids.subarray(0, count));
+    copy.nameStart.set(this.nameStart.subarray(0, count));
+    copy.nameEnd.set(this.nameEnd.subarray(0, count));
+    copy.valueStart.set(this.valueStart.subarray(0, count));
+    copy.valueEnd.set(this.valueEnd.subarray(0, count));
+    return copy;
+  }
 
   /** Value of line `i`, without surrounding white space. */
   value(i: number): string {
@@ -89,7 +112,7 @@ export class FieldBlock {
    */
   append(id: number, nameLength: number, valueLength: number, line: string): boolean {
     const i = this.count;
-    if (i >= CAPACITY) return false;
+    if (i >= this.ids.length) return false;
     const start = this.text.length;
     const valueStart = start + nameLength + 2;
     this.ids[i] = id;

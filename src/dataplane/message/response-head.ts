@@ -2,7 +2,7 @@
 import { FieldBlock } from './fields.ts';
 
 export class ResponseHead {
-  readonly fields = new FieldBlock();
+  readonly fields: FieldBlock;
   status = 0;
   /** As sent; '' when there was none. */
   reason = '';
@@ -19,4 +19,8 @@ export class ResponseHead {
   /** Value of Upgrade when Connection lists it too, else ''. */
   upgrade = '';
   listed: string[] | null = null;
+
+  constructor(fields = new FieldBlock()) {
+    this.fields = fields;
+  }
 }
