@@ -47,6 +47,10 @@ export type ClientAuth =
       readonly depth: number;
       /** The backend gets the certificate itself, too. */
       readonly passCertificate: boolean;
+      /** Regular expression that the subject (RFC 2253) must match somewhere; '' for any. */
+      readonly matchSubject: string;
+      /** Where clients are sent that would be answered 400; '' for nowhere. */
+      readonly errorPage: string;
       /** PEM. */
       readonly authorities: SecretBytes;
       /** Revocation lists in PEM; empty for none. */

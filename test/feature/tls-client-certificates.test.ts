@@ -54,6 +54,15 @@ const MANIFESTS: readonly KubeObject[] = [
   site('off.test', { ...SECRET, 'auth-tls-verify-client': 'off' }),
   site('deep.test', { ...SECRET, 'auth-tls-verify-depth': '2' }),
   site('pass.test', { ...SECRET, 'auth-tls-pass-certificate-to-upstream': 'true' }),
+  site('page.test', { ...SECRET, 'auth-tls-error-page': 'https://help.test/certificates?a=b' }),
+  site('match.test', { ...SECRET, 'auth-tls-match-cn': 'CN=client\\.(test|example)' }),
+  site('nomatch.test', { ...SECRET, 'auth-tls-match-cn': 'CN=(alice|bob)' }),
+  site('optmatch.test', {
+    ...SECRET,
+    'auth-tls-verify-client': 'optional',
+    'auth-tls-match-cn': 'CN=client',
+  }),
+  site('badmatch.test', { ...SECRET, 'auth-tls-match-cn': 'CN=(a+)+$' }),
   site('other.test', { 'auth-tls-secret': 'default/other-ca' }),
   site('gone.test', { 'auth-tls-secret': 'default/gone' }),
   site('foreign.test', { 'auth-tls-secret': 'elsewhere/ca' }),
@@ -260,4 +269,31 @@ test('another authority takes effect on open connections, which are sent away', 
     assert.equal(statusOf(await fresh.response()), 200);
   });
   assert.doesNotMatch((await own.get('/config')).text, /BEGIN/);
+});
+
+describe('who else is let in, or sent away', () => {
+  const table: readonly [host: string, what: string, shown: ConnectionOptions, status: number][] = [
+    ['match.test', 'a subject that matches', showing(good), 200],
+    ['nomatch.test', 'a subject that does not match', showing(good), 403],
+    ['nomatch.test', 'none at all', showing(null), 400],
+    ['optmatch.test', 'none where one is optional, but the subject must match', showing(null), 403],
+    ['optmatch.test', 'a good one', showing(good), 200],
+    ['badmatch.test', 'a good one where the pattern could take for ever', showing(good), 403],
+    ['page.test', 'a good one', showing(good), 200],
+  ];
+  for (const [host, what, options, status] of table) {
+    test(`${host}: ${what} is answered ${status}`, async () => {
+      assert.equal((await ask(host, options)).status, status);
+    });
+  }
+
+  test('a page for those without a good certificate gets them by 302', async () => {
+    for (const options of [showing(null), showing(client(otherAuthority))]) {
+      const connection = await connectTls(scope, proxy.https, { servername: 'page.test', ...options });
+      connection.send(get('page.test'));
+      const response = await connection.response();
+      assert.equal(statusOf(response), 302);
+      assert.equal(fieldValue(response, 'location'), 'https://help.test/certificates?a=b');
+    }
+  });
 });

@@ -3,7 +3,7 @@
  * response on, counting. It owns no socket; both sides call it and are called by it. Hot path.
  */
 
-import { clientCertificateRefusal } from '../filters/client-certificate.ts';
+import { clientCertificatePage, clientCertificateRefusal } from '../filters/client-certificate.ts';
 import { tlsRedirect } from '../filters/tls-redirect.ts';
 import { MAX_FORWARDS, USER_AGENT } from '../message/field-names.ts';
 import type { RequestHead } from '../message/request-head.ts';
@@ -172,7 +172,7 @@ export class Exchange implements Waiter, Timed {
     if (location !== null)
       return this.#answerWith(redirectAnswer(308, location, this.id), 308, 'tls-redirect');
     const denied = clientCertificateRefusal(head.authority, peer, tlsHosts);
-    if (denied !== 0) return this.answer(denied, 'client-certificate');
+    if (denied !== 0) return this.#deny(denied);
     if (route === null) return this.answer(404, 'no-route');
     const upstream = this.secure ? route.upstreamOverTls : route.upstream;
     if (upstream === null) return this.answer(503, 'backend-unresolved');
@@ -420,6 +420,12 @@ export class Exchange implements Waiter, Timed {
     if (this.method !== 'HEAD') this.sentBytes = own.body.length;
     this.down.sendOwn(own, this.method === 'HEAD');
     this.#over();
+  }
+
+  #deny(status: 400 | 403 | 421): void {
+    const page = status === 400 ? clientCertificatePage(this.authority, this.dataplane.tlsHosts) : '';
+    if (page === '') return this.answer(status, 'client-certificate');
+    this.#answerWith(redirectAnswer(302, page, this.id), 302, 'client-certificate');
   }
 
   /** Methods and targets that are answered here; 0 when the request goes on. */

@@ -57,7 +57,7 @@ export function ownAnswer(status: number, accept: string, requestId: string): Ow
 }
 
 /** Sends the client to `location`, which must be fit for a field value. */
-export function redirectAnswer(status: 308, location: string, requestId: string): OwnAnswer {
+export function redirectAnswer(status: 302 | 308, location: string, requestId: string): OwnAnswer {
   const reason = reasonPhrase(status);
   return {
     status,

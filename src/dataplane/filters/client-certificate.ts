@@ -31,12 +31,21 @@ export function clientCertificateRefusal(
   if ((asked?.id ?? '') !== peer.client.policy) return 421;
   if (asked === null) return 0;
   if (asked.kind === 'closed') return 403;
-  if (asked.mode === 'unverified' || peer.client.verdict === 'good') return 0;
-  return asked.mode === 'optional' && peer.client.verdict === 'none' ? 0 : 400;
+  const { verdict, stranger } = peer.client;
+  const enough =
+    asked.mode === 'unverified' || verdict === 'good' || (asked.mode === 'optional' && verdict === 'none');
+  if (!enough) return 400;
+  return stranger ? 403 : 0;
+}
+
+/** Where a client that is refused with 400 is sent instead; '' for nowhere. */
+export function clientCertificatePage(authority: string, hosts: ClientAuthHosts): string {
+  const asked = hosts.clientAuthOf(requestHost(authority));
+  return asked?.kind === 'ask' ? asked.errorPage : '';
 }
 
 function isOptional(asked: ClientAuthPatch): boolean {
-  return asked.kind === 'ask' && asked.mode !== 'required';
+  return asked.kind === 'ask' && asked.mode !== 'required' && asked.matchSubject === '';
 }
 
 function refusalOf(asked: ClientAuthPatch): 400 | 403 {

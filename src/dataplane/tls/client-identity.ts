@@ -8,9 +8,11 @@ export interface ClientIdentity {
   readonly verdict: 'none' | 'good' | 'bad';
   /** Field lines that tell the backend, as ingress-nginx names them. */
   readonly fields: string;
+  /** The subject is not of those who may come, whoever signed it. */
+  readonly stranger: boolean;
 }
 
-export const NOT_ASKED: ClientIdentity = { policy: '', verdict: 'none', fields: '' };
+export const NOT_ASKED: ClientIdentity = { policy: '', verdict: 'none', fields: '', stranger: false };
 
 /** What a transport knows of the certificate that a client showed. */
 export interface ShownCertificate {
@@ -26,12 +28,17 @@ export interface ShownCertificate {
   readonly fault: string | null;
 }
 
+/** Longer subjects are looked at up to here. */
+const SUBJECT_LENGTH = 1024;
+
 /** What follows from a certificate (null: none was shown) for those who asked. */
 export function identify(asked: ClientAuthPatch | null, shown: ShownCertificate | null): ClientIdentity {
   if (asked === null) return NOT_ASKED;
   const policy = asked.id;
-  if (asked.kind === 'closed') return { policy, verdict: 'bad', fields: '' };
-  if (shown === null) return { policy, verdict: 'none', fields: 'ssl-client-verify: NONE\r\n' };
+  if (asked.kind === 'closed') return { policy, verdict: 'bad', fields: '', stranger: true };
+  const subject = (shown?.subject ?? '').slice(0, SUBJECT_LENGTH);
+  const stranger = !new RegExp(asked.matchSubject).test(subject);
+  if (shown === null) return { policy, verdict: 'none', fields: 'ssl-client-verify: NONE\r\n', stranger };
   const tooDeep = shown.between > asked.depth ? 'certificate chain too long' : null;
   const fault = shown.fault ?? tooDeep;
   const certificate = asked.passCertificate ? `ssl-client-cert: ${encodeURIComponent(shown.pem)}\r\n` : '';
@@ -39,7 +46,7 @@ export function identify(asked: ClientAuthPatch | null, shown: ShownCertificate 
     `ssl-client-verify: ${fault === null ? 'SUCCESS' : `FAILED:${fieldText(fault)}`}\r\n` +
     `ssl-client-subject-dn: ${fieldText(shown.subject)}\r\nssl-client-issuer-dn: ${fieldText(shown.issuer)}\r\n` +
     `ssl-client-fingerprint: ${shown.fingerprint}\r\n${certificate}`;
-  return { policy, verdict: fault === null ? 'good' : 'bad', fields };
+  return { policy, verdict: fault === null ? 'good' : 'bad', fields, stranger };
 }
 
 /** Names come from certificates that anybody may have made: nothing in them may end a line. */

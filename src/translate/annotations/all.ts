@@ -3,6 +3,8 @@
  * the later one wins.
  */
 import type { Annotation } from './annotation.ts';
+import { authTlsErrorPage } from './auth-tls-error-page.ts';
+import { authTlsMatchCn } from './auth-tls-match-cn.ts';
 import { authTlsPassCertificateToUpstream } from './auth-tls-pass-certificate-to-upstream.ts';
 import { authTlsSecret } from './auth-tls-secret.ts';
 import { authTlsVerifyClient } from './auth-tls-verify-client.ts';
@@ -49,6 +51,8 @@ export const ALL_ANNOTATIONS: readonly Annotation[] = [
   authTlsVerifyClient,
   authTlsVerifyDepth,
   authTlsPassCertificateToUpstream,
+  authTlsMatchCn,
+  authTlsErrorPage,
   sslPassthrough,
   upstreamHashBy, // after load-balance, which it overrides in ingress-nginx
 ];

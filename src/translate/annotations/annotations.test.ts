@@ -60,7 +60,11 @@ test('every annotation has a name of its own, a line for the reference, and refu
   for (const annotation of ALL_ANNOTATIONS) {
     assert.match(annotation.doc, /\.$/);
     // These refuse it where the Secret is looked up, and close hosts or routes.
-    const later = { 'auth-tls-secret': 'client-auth', 'proxy-ssl-secret': 'backend' };
+    const later = {
+      'auth-tls-secret': 'client-auth',
+      'auth-tls-match-cn': 'client-auth',
+      'proxy-ssl-secret': 'backend',
+    };
     const expected = later[annotation.name as keyof typeof later] ?? 'invalid';
     assert.equal(annotation.parse('no such value').kind, expected, annotation.name);
     assert.ok(!isHarmless(annotation.name, ''), annotation.name);

@@ -5,6 +5,7 @@ import { type ObjectKey, objectKey } from '../../model/keys.ts';
 import { type Ingress, type Secret, SecretBytes } from '../../model/snapshot.ts';
 import type { ProblemText } from '../problem-of.ts';
 import { readAuthorities, textOf } from './authorities.ts';
+import { EXPECTED_PATTERN, isUsablePattern } from './subject-pattern.ts';
 
 /** What the annotations say; without a Secret the others mean nothing. */
 export interface ClientAuthAsked {
@@ -13,6 +14,9 @@ export interface ClientAuthAsked {
   readonly verify: 'on' | 'off' | 'optional' | 'optional_no_ca';
   readonly depth: number;
   readonly passCertificate: boolean;
+  /** `CN=` and a regular expression, as it was written; '' for none. */
+  readonly matchSubject: string;
+  readonly errorPage: string;
 }
 
 export const NOTHING_ASKED: ClientAuthAsked = {
@@ -20,6 +24,8 @@ export const NOTHING_ASKED: ClientAuthAsked = {
   verify: 'on',
   depth: 1,
   passCertificate: false,
+  matchSubject: '',
+  errorPage: '',
 };
 
 export interface ReadClientAuth {
@@ -38,16 +44,16 @@ export function readClientAuth(
   asked: ClientAuthAsked,
   secrets: ReadonlyMap<ObjectKey, Secret>,
 ): ReadClientAuth {
-  const { secret: named, verify, depth, passCertificate } = asked;
+  const { secret: named, verify, depth, passCertificate, matchSubject, errorPage } = asked;
   if (named === null || verify === 'off') return NONE;
   const [namespace = '', name = '', more] = named.split('/');
   const key = objectKey(namespace, name);
-  const refuse = (reason: ProblemText['reason'], fault: string): ReadClientAuth => ({
+  const refuse = (reason: ProblemText['reason'], fault: string, annotation = 'secret'): ReadClientAuth => ({
     clientAuth: { kind: 'closed', id: 'closed' },
     problem: {
       severity: 'error',
       reason,
-      field: 'metadata.annotations[nginx.ingress.kubernetes.io/auth-tls-secret]',
+      field: `metadata.annotations[nginx.ingress.kubernetes.io/auth-tls-${annotation}]`,
       message: `${fault}; until that is mended every request to the hosts of this Ingress is answered 403`,
     },
     secret: key,
@@ -59,6 +65,10 @@ export function readClientAuth(
       'InvalidAnnotation',
       `"${named}" is in another namespace than the Ingress, which is not allowed`,
     );
+  if (matchSubject !== '' && !isUsablePattern(matchSubject)) {
+    const shown = JSON.stringify(matchSubject.slice(0, 100));
+    return refuse('InvalidAnnotation', `${shown} is not valid: ${EXPECTED_PATTERN}`, 'match-cn');
+  }
   const secret = secrets.get(key);
   if (secret === undefined) return refuse('SecretNotFound', `there is no Secret ${key}`);
   const authorities = readAuthorities(secret, false);
@@ -69,7 +79,7 @@ export function readClientAuth(
   if (revoked !== '' && !revoked.includes('-----BEGIN X509 CRL-----'))
     return refuse('InvalidSecret', `Secret ${key} has no PEM revocation list in ca.crl`);
   const id = createHash('sha256')
-    .update(JSON.stringify([mode, depth, passCertificate, text, revoked]))
+    .update(JSON.stringify([mode, depth, passCertificate, matchSubject, errorPage, text, revoked]))
     .digest('hex');
   return {
     clientAuth: {
@@ -78,6 +88,8 @@ export function readClientAuth(
       mode,
       depth,
       passCertificate,
+      matchSubject,
+      errorPage,
       authorities: secretText(text),
       revoked: secretText(revoked),
     },
