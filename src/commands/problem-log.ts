@@ -4,14 +4,18 @@ import type { Log } from '../observe/log.ts';
 /** Says each problem once, when it appears, and once more when it is gone. */
 export function logProblems(log: Log, before: readonly Problem[], after: readonly Problem[]): void {
   if (before === after) return;
-  const old = new Set(before.map(formatProblem));
-  const now = new Set(after.map(formatProblem));
+  // Thousands of problems that stay are not put into words for each change: they are the same objects.
+  const [known, present] = [new Set(before), new Set(after)];
+  const gone = new Set(before.filter((problem) => !present.has(problem)).map(formatProblem));
+  const came = new Set<string>();
   for (const problem of after) {
+    if (known.has(problem)) continue;
     const text = formatProblem(problem);
-    if (old.has(text)) continue;
+    came.add(text);
+    if (gone.has(text)) continue;
     log[problem.severity === 'error' ? 'error' : 'warn']('problem', text, { reason: problem.reason });
   }
-  for (const text of old) if (!now.has(text)) log.info('problem-solved', text);
+  for (const text of gone) if (!came.has(text)) log.info('problem-solved', text);
 }
 
 /** How many there are of each severity. */
