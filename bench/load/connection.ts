@@ -1,6 +1,7 @@
 /** A keep-alive connection for one request at a time, with next to no cost of its own. */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { createSecureContext, type SecureContext, type TLSSocket, connect as tlsConnect } from 'node:tls';
 
 export interface Answer {
   readonly status: number;
@@ -13,10 +14,10 @@ export interface Connection {
   readonly socket: Socket;
 }
 
-/** Connects to a port of loopback. */
-export async function openConnection(port: number): Promise<Connection> {
-  const socket = connect(port, '127.0.0.1');
-  await once(socket, 'connect');
+/** Connects to a port of loopback, with TLS for `serverName` where one is given. */
+export async function openConnection(port: number, serverName: string | null = null): Promise<Connection> {
+  const socket = serverName === null ? connect(port, '127.0.0.1') : connectTls(port, serverName);
+  await once(socket, serverName === null ? 'connect' : 'secureConnect');
   let text = '';
   let settle: { resolve: (answer: Answer) => void; reject: (reason: Error) => void } | null = null;
   socket.setEncoding('latin1');
@@ -39,6 +40,13 @@ export async function openConnection(port: number): Promise<Connection> {
         socket.write(`GET ${path} HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
       }),
   };
+}
+
+let secureContext: SecureContext | null = null;
+
+function connectTls(port: number, servername: string): TLSSocket {
+  secureContext ??= createSecureContext();
+  return tlsConnect({ host: '127.0.0.1', port, servername, rejectUnauthorized: false, secureContext });
 }
 
 /** null while bytes are missing. A body without Content-Length is taken as chunked, in a single chunk. */

@@ -8,7 +8,7 @@ import { handshakes } from './handshakes.ts';
 import { http2Get } from './http2-get.ts';
 import { httpsGet } from './https-get.ts';
 import { httpsUpstream } from './https-upstream.ts';
-import { idleMemory } from './idle-memory.ts';
+import { idleMemory, idleTlsMemory } from './idle-memory.ts';
 import { largeBody } from './large-body.ts';
 import { newConnection } from './new-connection.ts';
 import { routes } from './routes.ts';
@@ -37,5 +37,6 @@ export const SCENARIOS: readonly Scenario[] = [
   swap,
   fullLoad,
   idleMemory,
+  idleTlsMemory,
   largeBody,
 ];
