@@ -73,6 +73,7 @@ describe('states (RFC 5880 section 6.2)', () => {
         .receive(packet, 1)
         .flatMap((action) => (action.type === 'state' ? [action.cause] : []));
     assert.deepEqual(causes(from({ myDiscriminator: 100 })), ['peer-restarted']);
+    assert.deepEqual(causes(from({ diagnostic: 3 })), ['peer-restarted']);
     assert.deepEqual(causes(from({ myDiscriminator: 100, diagnostic: 1 })), ['peer-down']);
     assert.deepEqual(causes(from({})), ['peer-down']);
   });

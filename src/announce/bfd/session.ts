@@ -29,8 +29,9 @@ export type BfdCause =
   /** The peer's operator took it down: no reason to think that the way is lost (RFC 5882 section 3.2). */
   | 'peer-admin-down'
   /**
-   * The peer has thrown its session away and begun another: FRR does so when BGP comes up and tells it the
-   * interface. The packet that says so has come the whole way, and its sender has missed nothing.
+   * The peer has thrown its session away and begins another; FRR does so when BGP comes up and tells it the
+   * interface. It shows by a new discriminator without a diagnostic, or by the claim that we had said Down
+   * (diagnostic 3), which we had not. A peer that misses our packets says so with diagnostic 1.
    */
   | 'peer-restarted';
 
@@ -167,7 +168,8 @@ export class BfdSession {
         return;
       case 'Up': {
         if (theirs !== 'Down' && theirs !== 'AdminDown') return;
-        const restarted = another && diagnostic === Diagnostic.none;
+        const restarted =
+          diagnostic === Diagnostic.neighbourSignaledDown || (another && diagnostic === Diagnostic.none);
         const cause = theirs === 'AdminDown' ? 'peer-admin-down' : restarted ? 'peer-restarted' : 'peer-down';
         return this.#become('Down', Diagnostic.neighbourSignaledDown, cause);
       }
