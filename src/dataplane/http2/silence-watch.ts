@@ -4,7 +4,10 @@
  * "keepalive enforcement"). Pure: time is given, in milliseconds.
  */
 
-/** How long after one question the next is due, while no response makes progress. */
+/**
+ * How long after one question the next is due, while no response makes progress. Calls that clients give up are no
+ * progress: the server has not sent a thing.
+ */
 const PAUSES_MS = [0, 60_000, 310_000];
 
 export class SilenceWatch {
@@ -38,7 +41,6 @@ export class SilenceWatch {
   begin(now: number): number {
     this.#waiting = false;
     this.#heardAt = now;
-    this.#questions = 0;
     return this.#patienceMs;
   }
 
@@ -48,11 +50,7 @@ export class SilenceWatch {
     const silent = now - this.#heardAt;
     const pause = PAUSES_MS[Math.min(this.#questions, PAUSES_MS.length - 1)]!;
     const wait = Math.max(this.#patienceMs - silent, this.#askedAt + pause - now);
-    return this.#questions === 0 && silent >= this.#patienceMs
-      ? SilenceWatch.ASK
-      : wait > 0
-        ? wait
-        : SilenceWatch.ASK;
+    return wait > 0 ? wait : SilenceWatch.ASK;
   }
 
   /** The question was asked. Returns in how many milliseconds an answer must be here. */
