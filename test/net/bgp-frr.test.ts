@@ -87,6 +87,40 @@ describe('routes', { skip }, () => {
     );
   });
 
+  test('one address from two speakers is one route over both (ECMP), and over the other when one leaves', async (t) => {
+    const switchboard = await Namespace.make(t, 'frr');
+    const speakers: Speaker[] = [];
+    const neighbours = ['192.0.2.1', '198.51.100.1'];
+    const config = bgp('192.0.2.1', [
+      'bgp bestpath as-path multipath-relax',
+      ...neighbours.map((n) => `neighbor ${n} remote-as 64512`),
+    ]);
+    for (const [i, address] of neighbours.entries()) {
+      const ours = await Namespace.make(t, `node-${i}`);
+      const gateway = address.replace(/1$/, '2');
+      await link(
+        { in: ours, name: 'eth0', addresses: [`${address}/24`] },
+        { in: switchboard, name: `eth${i}`, addresses: [`${gateway}/24`] },
+      );
+      const speaker = await Speaker.start(t, ours);
+      speaker.apply([{ name: 'frr', address: gateway, routerId: i + 1 }], { frr: [ROUTE] });
+      speakers.push(speaker);
+    }
+    const activate =
+      ' address-family ipv4 unicast\n  neighbor 198.51.100.1 activate\n  maximum-paths 8\n exit-address-family\n';
+    await Frr.start(t, switchboard, config.replace('route-map IN permit', `${activate}route-map IN permit`));
+    const shown = () => switchboard.run('ip', 'route', 'show', '203.0.113.1');
+    await eventually(async () => {
+      const route = await shown();
+      for (const address of neighbours) assert.ok(route.includes(`via ${address}`), route);
+    });
+    await speakers[0]!.stop({ do: 'shutdown', text: '' });
+    await eventually(async () => {
+      const route = await shown();
+      assert.ok(route.includes('via 198.51.100.1') && !route.includes('via 192.0.2.1'), route);
+    });
+  });
+
   test('an internal peer gets the preference and an empty path', async (t) => {
     const { frr, speaker } = await pair(t, bgp(OURS4, [`neighbor ${OURS4} remote-as 64513`]));
     speaker.apply([{ ...PEER, localAs: 64513 }], { frr: [{ ...ROUTE, localPref: 250 }] });

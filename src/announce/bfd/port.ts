@@ -74,14 +74,15 @@ export class BfdListener {
 
 /** Sends the packets of one session, always from the same port (RFC 5881 section 4). */
 export class BfdSender {
+  /** Where packets come from. */
+  readonly port: number;
   readonly #socket: Socket;
-  readonly #port: number;
-  readonly #address: string;
+  readonly #to: { readonly address: string; readonly port: number };
 
-  private constructor(socket: Socket, address: string, port: number) {
+  private constructor(socket: Socket, port: number, to: { address: string; port: number }) {
     this.#socket = socket;
-    this.#address = address;
-    this.#port = port;
+    this.port = port;
+    this.#to = to;
   }
 
   /** `source`: its address, the port is chosen here. A text says why there is none. */
@@ -103,7 +104,7 @@ export class BfdSender {
         const socket = createSocket(family === 4 ? 'udp4' : 'udp6');
         socket.on('error', () => {}); // a packet that cannot go out is a lost packet, which is what BFD counts
         socket.bind({ fd });
-        return new BfdSender(socket, to, port);
+        return new BfdSender(socket, from.port, { address: to, port });
       }
       closeSocket(fd);
       failure = failed;
@@ -113,7 +114,7 @@ export class BfdSender {
   }
 
   send(bytes: Buffer): void {
-    this.#socket.send(bytes, this.#port, this.#address, () => {});
+    this.#socket.send(bytes, this.#to.port, this.#to.address, () => {});
   }
 
   /** After what was sent. */
