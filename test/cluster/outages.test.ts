@@ -83,6 +83,17 @@ for (const { title, flags } of CACHES) {
       assert.deepEqual(traffic.failures, []);
     });
 
+    test('connections that went silent are given up: what changed meanwhile arrives', async (t) => {
+      const own = await openGate(t, GATE_PORT + 1);
+      const { kubeconfig } = await cluster.serviceAccount('default', 'tidegate', own.url);
+      const args = ['--watch-idle', '3s', '--leader-election', 'off'];
+      const { http } = await startReplica(t, cluster, { kubeconfig, args });
+      await untilAnswered(http, 'steady.test', 'steady');
+      own.stall();
+      await cluster.kubectl.apply(route('unheard', 'other'));
+      await untilAnswered(http, 'unheard.test', 'other', '/', RECONNECT_MS);
+    });
+
     test('a history that was compacted away (410) is listed anew, without a gap', async (t) => {
       await cluster.kubectl.apply(route('old', 'other'));
       await live('old', 'other');

@@ -10,6 +10,8 @@ export interface Gate {
   readonly open: number;
   /** Cuts all connections and refuses new ones. */
   shut(): void;
+  /** Nothing more passes on the connections there are, as when a firewall has forgotten them; new ones pass. */
+  stall(): void;
   /** Lets new connections pass. */
   unlock(): void;
 }
@@ -50,6 +52,9 @@ export async function openGate(scope: Scope, port: number): Promise<Gate> {
       return sockets.size / 2;
     },
     shut,
+    stall: () => {
+      for (const socket of sockets) socket.unpipe().pause();
+    },
     unlock: () => {
       locked = false;
     },
