@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { KubernetesApi } from '../kubernetes/api.ts';
+import { fieldManagerOf } from '../kubernetes/field-manager.ts';
 import { Candidate } from '../kubernetes/leader/candidate.ts';
 import { type ObjectKey, objectKey } from '../model/keys.ts';
 import { formatProblem } from '../model/problem.ts';
@@ -44,6 +45,7 @@ export function startControl({ settings, controller, api, log, metrics }: Contro
 
   const reporter = new StatusReporter({
     api,
+    manager: fieldManagerOf(controller),
     publishing: publishing === null ? null : publishingOf(publishing),
     events: settings.events ? { controller, instance: pod.name ?? hostname() } : null,
     onOutcome: (what, outcome) => metrics.countClusterWrite(what, outcome),

@@ -61,6 +61,7 @@ export function service(name: string, words: ServiceWords = {}): Service {
     loadBalancerSourceRanges: [],
     loadBalancer: [],
     conditions: [],
+    statusManagers: [],
     ...more,
   };
 }

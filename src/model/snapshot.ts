@@ -102,9 +102,11 @@ export interface Ingress {
   readonly tls: readonly IngressTls[];
   /** `status.loadBalancer.ingress`, as written last. */
   readonly loadBalancer: readonly LoadBalancerIngress[];
-  /** We have written the status, as `metadata.managedFields` says. */
-  readonly statusIsOurs: boolean;
+  readonly statusManagers: StatusManagers;
 }
+
+/** Field managers of Tidegate that have applied something to the status, as `metadata.managedFields` says. */
+export type StatusManagers = readonly string[];
 
 /** Where a load balancer answers; of `ip` and `hostname` one is '' as a rule. */
 export interface LoadBalancerIngress {
@@ -187,6 +189,7 @@ export interface Service {
   readonly loadBalancer: readonly LoadBalancerIngress[];
   /** Those of `status.conditions` whose type is ours. */
   readonly conditions: readonly Condition[];
+  readonly statusManagers: StatusManagers;
 }
 
 /** `metav1.Condition`. */

@@ -123,12 +123,13 @@ describe('where Ingresses are reached', () => {
 
 describe('what is written', () => {
   const ingress = (name: string, ...addresses: string[]): Ingress =>
-    object(name, { loadBalancer: at(...addresses), statusIsOurs: false });
+    object(name, { loadBalancer: at(...addresses), statusManagers: ['tidegate:example.com/other'] });
   const plan = (ours: readonly Ingress[], others: readonly Ingress[], addresses: string[] | null) => {
     const ingresses = byKey([...ours, ...others]);
     const statuses = planIngressStatuses(
       { ingresses },
       byKey(ours),
+      'tidegate',
       addresses === null ? null : at(...addresses),
     );
     return Object.fromEntries(
@@ -149,18 +150,21 @@ describe('what is written', () => {
     assert.deepEqual(plan([ingress('new'), ingress('old', '192.0.2.9')], [], null), {});
   });
   test('of another class only what we wrote is taken back, whether addresses are known or not', () => {
-    const left = object<Ingress>('left', { loadBalancer: at('192.0.2.1'), statusIsOurs: true });
+    const left = object<Ingress>('left', { loadBalancer: at('192.0.2.1'), statusManagers: ['tidegate'] });
     const foreign = ingress('foreign', '192.0.2.1');
     for (const addresses of [['192.0.2.1'], null]) {
       assert.deepEqual(plan([], [left, foreign], addresses), { 'ns/left': null });
     }
   });
   test('at the end of the last replica, everything we wrote is taken back', () => {
-    const written = object<Ingress>('written', { loadBalancer: at('192.0.2.1'), statusIsOurs: true });
+    const written = object<Ingress>('written', {
+      loadBalancer: at('192.0.2.1'),
+      statusManagers: ['tidegate'],
+    });
     const snapshot: Pick<Snapshot, 'ingresses'> = {
       ingresses: byKey([written, ingress('foreign', '192.0.2.1')]),
     };
-    assert.deepEqual([...planWithdrawal(snapshot).keys()], ['ns/written']);
+    assert.deepEqual([...planWithdrawal(snapshot, 'tidegate').keys()], ['ns/written']);
   });
   test('the applied object holds all and only our fields, and is bound to this very Ingress', () => {
     const target = ingress('web');

@@ -13,11 +13,13 @@ export interface IngressStatus {
 
 /**
  * Only differences: nothing for an Ingress that says already what it should. `ours` are those of our class; of all
- * others only the ones that carry a status of ours are touched. `addresses` null: nothing is known, only take back.
+ * others only the ones that carry a status of ours are touched: one that `manager`, our field manager, has applied.
+ * `addresses` null: nothing is known, only take back.
  */
 export function planIngressStatuses(
   { ingresses }: Pick<Snapshot, 'ingresses'>,
   ours: ReadonlyMap<ObjectKey, Ingress>,
+  manager: string,
   addresses: readonly LoadBalancerIngress[] | null,
 ): Map<ObjectKey, IngressStatus> {
   const plan = new Map<ObjectKey, IngressStatus>();
@@ -26,14 +28,17 @@ export function planIngressStatuses(
     if (isOurs && addresses !== null && !isSameStatus(ingress.loadBalancer, addresses)) {
       plan.set(key, { ingress, addresses });
     }
-    if (!isOurs && ingress.statusIsOurs) plan.set(key, { ingress, addresses: null });
+    if (!isOurs && ingress.statusManagers.includes(manager)) plan.set(key, { ingress, addresses: null });
   }
   return plan;
 }
 
 /** Takes back what is ours everywhere: for the end of the last replica. */
-export function planWithdrawal({ ingresses }: Pick<Snapshot, 'ingresses'>): Map<ObjectKey, IngressStatus> {
-  return planIngressStatuses({ ingresses }, new Map(), null);
+export function planWithdrawal(
+  { ingresses }: Pick<Snapshot, 'ingresses'>,
+  manager: string,
+): Map<ObjectKey, IngressStatus> {
+  return planIngressStatuses({ ingresses }, new Map(), manager, null);
 }
 
 /** `wanted` is sorted; others may have written the same in another order. */

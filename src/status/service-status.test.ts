@@ -16,9 +16,10 @@ import {
 const NOW = Date.UTC(2026, 0, 2, 3, 4, 5, 678);
 const BEFORE = '2026-01-01T00:00:00Z';
 
-/** A Service as the API server has it. */
-function service(status: object = {}, annotations: object = {}): Service {
-  const metadata = { name: 'web', namespace: 'shop', uid: 'u', generation: 3, annotations };
+/** A Service as the API server has it, with a status that this field manager has applied. */
+function service(status: object = {}, annotations: object = {}, manager = 'kube-controller'): Service {
+  const managedFields = [{ manager, operation: 'Apply', subresource: 'status' }];
+  const metadata = { name: 'web', namespace: 'shop', uid: 'u', generation: 3, annotations, managedFields };
   const spec = { type: 'LoadBalancer', ports: [{ port: 80 }] };
   const decoded = decodeObject({ apiVersion: 'v1', kind: 'Service', metadata, spec, status }, null);
   if (decoded.kind !== 'decoded') assert.fail(decoded.kind);
@@ -44,7 +45,7 @@ const given = (addresses: readonly string[], pool: string | null, reason = ''): 
 function applied(present: Service, grant: GivenAddresses | null): unknown {
   const services = new Map([[present.meta.key, present]]);
   const grants = new Map(grant === null ? [] : [[present.meta.key, grant]]);
-  const plan = planServiceStatuses({ services }, grants, NOW).get(present.meta.key);
+  const plan = planServiceStatuses({ services }, grants, 'tidegate', NOW).get(present.meta.key);
   return plan === undefined ? null : serviceStatusObject(plan);
 }
 
@@ -70,20 +71,21 @@ describe('the status of a Service', () => {
     });
   });
 
-  const settled = service({
+  const status = {
     loadBalancer: ingress('192.0.2.1'),
     conditions: [condition('True', 'Allocated', 'from the pool p')],
-  });
+  };
+  const settled = service(status, {}, 'tidegate');
 
   test('is not written when it says so already', () => {
     assert.equal(applied(settled, given(['192.0.2.1'], 'p')), null);
   });
 
   test('says since when, not since when in other words', () => {
-    const status = { loadBalancer: { ingress: [{ ip: '192.0.2.1' }] } };
+    const loadBalancer = { ingress: [{ ip: '192.0.2.1' }] };
     assert.deepEqual(applied(settled, given(['192.0.2.1'], 'p', 'AddressUnavailable')), {
       ...identity,
-      status: { ...status, conditions: [condition('True', 'AddressUnavailable', 'why')] },
+      status: { loadBalancer, conditions: [condition('True', 'AddressUnavailable', 'why')] },
     });
   });
 
@@ -111,6 +113,10 @@ describe('the status of a Service', () => {
     assert.equal(applied(service({ loadBalancer: ingress('192.0.2.1') }), null), null);
   });
 
+  test('of another installation of Tidegate is not touched', () => {
+    assert.equal(applied(service(status, {}, 'tidegate:example.com/inner'), null), null);
+  });
+
   test('is not touched while nobody knows what the Service shall have', () => {
     assert.equal(applied(service({ loadBalancer: ingress('192.0.2.1') }), given(['192.0.2.1'], null)), null);
     assert.equal(applied(service(), given([], null)), null);
@@ -122,7 +128,7 @@ describe('the annotation that names the pool', () => {
   const plan = (present: Service, grant: GivenAddresses | null) => {
     const services = new Map([[present.meta.key, present]]);
     const grants = new Map(grant === null ? [] : [[present.meta.key, grant]]);
-    const change = planPoolAnnotations({ services }, grants).get(present.meta.key);
+    const change = planPoolAnnotations({ services }, grants, 'tidegate').get(present.meta.key);
     return change === undefined ? null : poolAnnotationObject(present, change.pool);
   };
 

@@ -26,17 +26,21 @@ export const ADDRESS_CONDITION = 'tidegate.io/AddressAllocated';
 export const POOL_ANNOTATION = 'metallb.io/ip-allocated-from-pool';
 const MAX_MESSAGE = 32_768;
 
-/** Only differences. `now` in ms since the epoch. Services with no entry in `given` are touched only where we wrote. */
+/**
+ * Only differences. `now` in ms since the epoch. Services with no entry in `given` are touched only where we wrote:
+ * where `manager`, our field manager, has applied something to the status.
+ */
 export function planServiceStatuses(
   { services }: Pick<Snapshot, 'services'>,
   given: ReadonlyMap<ObjectKey, GivenAddresses>,
+  manager: string,
   now: number,
 ): Map<ObjectKey, ServiceStatus> {
   const plan = new Map<ObjectKey, ServiceStatus>();
   for (const [key, service] of services) {
     const grant = given.get(key);
     if (grant === undefined) {
-      if (service.conditions.length > 0) plan.set(key, { service, wanted: null });
+      if (service.statusManagers.includes(manager)) plan.set(key, { service, wanted: null });
       continue;
     }
     // Nobody asked us for anything, as far as we can tell.
@@ -105,13 +109,14 @@ export function serviceStatusObject({ service, wanted }: ServiceStatus): object 
 export function planPoolAnnotations(
   { services }: Pick<Snapshot, 'services'>,
   given: ReadonlyMap<ObjectKey, GivenAddresses>,
+  manager: string,
 ): Map<ObjectKey, { readonly service: Service; readonly pool: string | null }> {
   const plan = new Map<ObjectKey, { readonly service: Service; readonly pool: string | null }>();
   for (const [key, service] of services) {
     const grant = given.get(key);
     const present = service.meta.annotations.get(POOL_ANNOTATION) ?? null;
     const unknown = grant !== undefined && grant.pool === null && grant.addresses.length > 0;
-    const notOurs = grant === undefined && service.conditions.length === 0;
+    const notOurs = grant === undefined && !service.statusManagers.includes(manager);
     if (unknown || notOurs) continue;
     const pool = grant?.pool ?? null;
     if (pool !== present) plan.set(key, { service, pool });

@@ -1,12 +1,12 @@
 /** While we lead: keeps the status of Ingresses and Services and the Events at what was translated last. */
 import type { KubernetesApi } from '../kubernetes/api.ts';
-import { FIELD_MANAGER } from '../kubernetes/field-manager.ts';
 import { type Resource, resourcePath } from '../kubernetes/resource.ts';
 import type { ObjectKey } from '../model/keys.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Ingress, Snapshot } from '../model/snapshot.ts';
 import { addressWrites, type GivenInCluster } from './address-writes.ts';
 import { type Publishing, publishedAddresses } from './addresses.ts';
+import { applying } from './apply.ts';
 import { EventLedger, type EventReporter } from './events.ts';
 import {
   type IngressStatus,
@@ -28,6 +28,8 @@ export interface Reported {
 
 export interface StatusReporterOptions {
   readonly api: KubernetesApi;
+  /** Our field manager. */
+  readonly manager: string;
   /** null: the status of Ingresses is not ours to write. */
   readonly publishing: Publishing | null;
   /** null: no Events. */
@@ -88,7 +90,8 @@ export class StatusReporter {
   async withdraw(patienceMs: number): Promise<void> {
     if (this.#reported === null || this.#term === null) return;
     this.#stopTimers();
-    this.#statuses.replace(writesOf(planWithdrawal(this.#reported.snapshot)));
+    const { manager } = this.#options;
+    this.#statuses.replace(writesOf(planWithdrawal(this.#reported.snapshot, manager), manager));
     let timer: NodeJS.Timeout | undefined;
     const patience = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, patienceMs);
@@ -120,16 +123,17 @@ export class StatusReporter {
   }
 
   #writeStatuses(reported: Reported): void {
-    const ofAddresses = addressWrites(reported.snapshot, reported.addresses, Date.now());
+    const { manager } = this.#options;
+    const ofAddresses = addressWrites(reported.snapshot, reported.addresses, manager, Date.now());
     this.#statuses.replace([...this.#ingressWrites(reported), ...ofAddresses]);
   }
 
   #ingressWrites({ snapshot, ingresses }: Reported): Iterable<Write> {
-    const { publishing } = this.#options;
+    const { publishing, manager } = this.#options;
     if (publishing === null) return [];
     const { addresses, problem } = publishedAddresses(publishing, snapshot);
     this.#tellUnpublished(problem);
-    return writesOf(planIngressStatuses(snapshot, ingresses, addresses));
+    return writesOf(planIngressStatuses(snapshot, ingresses, manager, addresses), manager);
   }
 
   #writeEvents({ snapshot, problems }: Reported): void {
@@ -154,20 +158,10 @@ export class StatusReporter {
   }
 }
 
-function* writesOf(statuses: ReadonlyMap<ObjectKey, IngressStatus>): Generator<Write> {
+function* writesOf(statuses: ReadonlyMap<ObjectKey, IngressStatus>, manager: string): Generator<Write> {
   for (const [key, status] of statuses) {
     const { namespace, name } = status.ingress.meta;
-    yield {
-      key: `Ingress ${key}`,
-      basis: status.ingress,
-      request: {
-        method: 'PATCH',
-        path: resourcePath(INGRESSES, { namespace, name, subresource: 'status' }),
-        query: { fieldManager: FIELD_MANAGER, force: true },
-        // Server-side apply; JSON is YAML.
-        contentType: 'application/apply-patch+yaml',
-        body: ingressStatusObject(status),
-      },
-    };
+    const path = resourcePath(INGRESSES, { namespace, name, subresource: 'status' });
+    yield applying(`Ingress ${key}`, status.ingress, path, ingressStatusObject(status), manager);
   }
 }

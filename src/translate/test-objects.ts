@@ -61,7 +61,7 @@ export function ingress(name: string, more: Partial<Omit<Ingress, 'kind'>> = {})
     rules: [],
     tls: [],
     loadBalancer: [],
-    statusIsOurs: false,
+    statusManagers: [],
     ...more,
   };
 }
@@ -113,6 +113,7 @@ export function service(name: string, more: Partial<Omit<Service, 'kind'>> = {})
     loadBalancerSourceRanges: [],
     loadBalancer: [],
     conditions: [],
+    statusManagers: [],
     ...more,
   };
 }

@@ -130,22 +130,24 @@ describe('what is accepted', () => {
         { hosts: [], secretName: null },
       ],
       loadBalancer: [],
-      statusIsOurs: false,
+      statusManagers: [],
     });
   });
 
-  test('an Ingress has a status of ours when its managed fields say so', () => {
-    const table: [managers: object[], expected: boolean][] = [
-      [[{ manager: 'tidegate', operation: 'Apply', subresource: 'status' }], true],
-      [[{ manager: 'tidegate', operation: 'Apply' }], false],
-      [[{ manager: 'nginx-ingress-controller', operation: 'Update', subresource: 'status' }], false],
+  test('the managed fields say which Tidegate wrote the status of an Ingress', () => {
+    const [own, other] = ['tidegate', 'tidegate:example.com/inner'];
+    const table: [managers: object[], expected: string[]][] = [
+      [[{ manager: own, operation: 'Apply', subresource: 'status' }], [own]],
+      [[{ manager: other, operation: 'Apply', subresource: 'status' }], [other]],
+      [[{ manager: own, operation: 'Apply' }], []],
+      [[{ manager: 'nginx-ingress-controller', operation: 'Update', subresource: 'status' }], []],
     ];
     for (const [managedFields, expected] of table) {
       const ingress = decodeOne('Ingress', {
         metadata: { name: 'web', managedFields },
         spec: { defaultBackend: { service: { name: 'web', port: { number: 80 } } } },
       });
-      assert.equal(ingress.statusIsOurs, expected);
+      assert.deepEqual(ingress.statusManagers, expected);
     }
   });
 
@@ -219,6 +221,7 @@ describe('what is accepted', () => {
       loadBalancerSourceRanges: [],
       loadBalancer: [],
       conditions: [],
+      statusManagers: [],
     });
   });
 

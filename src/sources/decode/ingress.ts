@@ -1,4 +1,3 @@
-import { FIELD_MANAGER } from '../../kubernetes/field-manager.ts';
 import type { FilePosition } from '../../model/problem.ts';
 import type {
   Ingress,
@@ -9,14 +8,13 @@ import type {
   PortRef,
 } from '../../model/snapshot.ts';
 import type { Field } from './field.ts';
-import { decodeLoadBalancer } from './load-balancer-status.ts';
+import { decodeLoadBalancer, decodeStatusManagers } from './load-balancer-status.ts';
 import { decodeMeta } from './meta.ts';
 import { DNS_LABEL, DNS_NAME, INGRESS_HOST, NORMAL_PATH, PORT_NAME, SPECIFIC_PATH } from './syntax.ts';
 
 const PATH_TYPES = ['Exact', 'Prefix', 'ImplementationSpecific'] as const;
 /** Far above what fits into an object that an API server stores (1.5 MiB). */
 const MAX_LIST = 20_000;
-const MAX_MANAGERS = 10_000;
 
 /** networking.k8s.io/v1 Ingress, checked as the API server does (`ValidateIngressSpec`). */
 export function decodeIngress(object: Field, position: FilePosition | null): Ingress {
@@ -34,18 +32,8 @@ export function decodeIngress(object: Field, position: FilePosition | null): Ing
     rules: rules.map(decodeRule),
     tls: spec.get('tls').list(MAX_LIST).map(decodeTls),
     loadBalancer: decodeLoadBalancer(object.get('status')),
-    statusIsOurs: isStatusOurs(object.get('metadata').get('managedFields')),
+    statusManagers: decodeStatusManagers(object),
   };
-}
-
-/** Whether `metadata.managedFields` has an entry for what we apply to the status (server-side apply). */
-function isStatusOurs(managed: Field): boolean {
-  return managed
-    .list(MAX_MANAGERS)
-    .some(
-      (entry) =>
-        entry.get('manager').textOr('') === FIELD_MANAGER && entry.get('subresource').textOr('') === 'status',
-    );
 }
 
 function decodeRule(rule: Field): IngressRule {

@@ -1,10 +1,12 @@
-import type { Condition, LoadBalancerIngress } from '../../model/snapshot.ts';
+import { FIELD_MANAGER } from '../../kubernetes/field-manager.ts';
+import type { Condition, LoadBalancerIngress, StatusManagers } from '../../model/snapshot.ts';
 import { readIp } from '../ip.ts';
 import type { Field } from './field.ts';
 import { timestamp } from './meta.ts';
 
 const MAX_ADDRESSES = 1000;
 const MAX_CONDITIONS = 100;
+const MAX_MANAGERS = 10_000;
 /** Conditions of others are none of our business. */
 const OWN_CONDITIONS = 'tidegate.io/';
 const IP_MODES = ['VIP', 'Proxy'] as const;
@@ -39,6 +41,20 @@ export function decodeOwnConditions(status: Field): readonly Condition[] {
 }
 
 const NO_CONDITIONS: readonly Condition[] = [];
+
+/** Who of us has an entry for the status in `metadata.managedFields` (server-side apply). */
+export function decodeStatusManagers(object: Field): StatusManagers {
+  const own = object
+    .get('metadata')
+    .get('managedFields')
+    .list(MAX_MANAGERS)
+    .filter((entry) => entry.get('subresource').textOr('') === 'status')
+    .map((entry) => entry.get('manager').textOr(''))
+    .filter((manager) => manager.startsWith(FIELD_MANAGER));
+  return own.length === 0 ? NO_MANAGERS : own;
+}
+
+const NO_MANAGERS: StatusManagers = [];
 
 function decodeCondition(condition: Field): Condition {
   const generation = condition.get('observedGeneration');

@@ -3,7 +3,7 @@ import type { FilePosition } from '../../model/problem.ts';
 import type { Protocol, Service, ServicePort } from '../../model/snapshot.ts';
 import { readIp } from '../ip.ts';
 import type { Field } from './field.ts';
-import { decodeLoadBalancer, decodeOwnConditions } from './load-balancer-status.ts';
+import { decodeLoadBalancer, decodeOwnConditions, decodeStatusManagers } from './load-balancer-status.ts';
 import { decodeMeta } from './meta.ts';
 import { DNS_LABEL, EXTERNAL_NAME, PORT_NAME } from './syntax.ts';
 
@@ -46,6 +46,7 @@ export function decodeService(object: Field, position: FilePosition | null): Ser
     loadBalancerSourceRanges: decodeList(spec.get('loadBalancerSourceRanges'), MAX_LIST, decodePrefix),
     loadBalancer: decodeLoadBalancer(object.get('status')),
     conditions: decodeOwnConditions(object.get('status')),
+    statusManagers: decodeStatusManagers(object),
   };
 }
 

@@ -20,7 +20,7 @@ export type CacheRead =
   | { readonly kind: 'none' }
   | { readonly kind: 'unusable'; readonly message: string };
 
-const FORMAT = 1;
+const FORMAT = 2;
 /** Lines between two turns of the event loop. */
 const BATCH = 200;
 
