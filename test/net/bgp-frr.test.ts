@@ -291,12 +291,18 @@ describe('ends', { skip }, () => {
     const peer = { ...PEER, gracefulRestart: { seconds: 30, forwardingPreserved: true } };
     speaker.apply([peer], { frr: [ROUTE, { prefix: '203.0.113.2/32' }] });
     await hasRoute(frr, ROUTE.prefix);
-    await hasRoute(frr, '203.0.113.2/32');
+    const kernel = () => theirs.run('ip', 'route', 'show', 'proto', 'bgp');
+    await eventually(async () => assert.match(await kernel(), /203\.0\.113\.1 [\s\S]*203\.0\.113\.2 /));
     // Every change of the kernel's table from here on.
     const monitor = theirs.start(t, 'ip', ['monitor', 'route']);
     let changes = '';
     monitor.stdout?.on('data', (text) => {
       changes += text;
+    });
+    await eventually(async () => {
+      await theirs.run('ip', 'route', 'replace', 'blackhole', '198.51.100.99');
+      await theirs.run('ip', 'route', 'del', 'blackhole', '198.51.100.99');
+      assert.match(changes, /198\.51\.100\.99/);
     });
     await speaker.stop({ do: 'silent-stop' });
     assert.ok((await frr.routes('ipv4'))[ROUTE.prefix], 'the route outlives the speaker');
