@@ -46,6 +46,7 @@ export function startControl({ settings, controller, api, log, metrics }: Contro
   const reporter = new StatusReporter({
     api,
     manager: fieldManagerOf(controller),
+    isLeading: () => isLeading(),
     publishing: publishing === null ? null : publishingOf(publishing),
     events: settings.events ? { controller, instance: pod.name ?? hostname() } : null,
     onOutcome: (what, outcome) => metrics.countClusterWrite(what, outcome),
@@ -63,7 +64,8 @@ export function startControl({ settings, controller, api, log, metrics }: Contro
   };
   const alone = new AbortController();
   const candidate = candidateOf(settings, api, log, begin);
-  metrics.showLeading(() => (candidate === null ? !alone.signal.aborted : candidate.leading));
+  const isLeading = () => (candidate === null ? !alone.signal.aborted : candidate.leading);
+  metrics.showLeading(isLeading);
   if (candidate === null) begin(alone.signal);
   else candidate.start();
 

@@ -313,3 +313,26 @@ describe('a watch', () => {
     assert.deepEqual(seen.lines, ['{"a":1}']);
   });
 });
+
+test('an urgent request does not wait behind others that get no answer', async () => {
+  let isFull = (): void => {};
+  const full = new Promise<void>((resolve) => {
+    isFull = resolve;
+  });
+  let hanging = 0;
+  handle = ({ url }, response) => {
+    if (url?.includes('leases')) json(response, 200, {});
+    else if (++hanging === 8) isFull();
+  };
+  const api = await open({});
+  const giveUp = new AbortController();
+  const others = Array.from({ length: 20 }, () =>
+    api.request('GET', '/api/v1/secrets', { signal: giveUp.signal }),
+  );
+  await full;
+  const path = '/apis/coordination.k8s.io/v1/leases';
+  const result = await api.request('GET', path, { isUrgent: true, timeoutMs: 5000 });
+  assert.equal(result.ok, true);
+  giveUp.abort();
+  await Promise.all(others);
+});

@@ -24,6 +24,8 @@ export interface RequestOptions {
   readonly accept?: string;
   /** For the whole request; 30 s when not given. */
   readonly timeoutMs?: number;
+  /** Does not wait for its turn behind other requests. */
+  readonly isUrgent?: boolean;
   /** Of the response; 64 MiB when not given. */
   readonly maxBytes?: number;
   readonly signal?: AbortSignal;
@@ -66,7 +68,7 @@ const MAX_BODY_BYTES = 64 * 1024 * 1024;
 const MAX_LINE_BYTES = 8 * 1024 * 1024;
 /** Of an answer that is an error: a Status object is small. */
 const MAX_ERROR_BYTES = 256 * 1024;
-/** Requests at the same time, besides watches; further ones wait. */
+/** Requests at the same time, besides watches and urgent ones; further ones wait. */
 const MAX_SOCKETS = 8;
 const KEEP_ALIVE_MS = 30_000;
 
@@ -103,8 +105,10 @@ class HttpApi implements KubernetesApi {
   readonly #url: URL;
   readonly #credentials: CredentialSource;
   readonly #options: ApiOptions;
+  /** Here requests wait for their turn … */
   readonly #requests: http.Agent;
-  readonly #watches: http.Agent;
+  /** … and here they do not. */
+  readonly #unlimited: http.Agent;
 
   constructor(choice: ClusterChoice, options: ApiOptions) {
     this.#url = serverUrl(choice.cluster.server);
@@ -115,7 +119,7 @@ class HttpApi implements KubernetesApi {
     const { Agent } = this.#url.protocol === 'https:' ? https : http;
     const keepAlive = { keepAlive: true, keepAliveMsecs: KEEP_ALIVE_MS };
     this.#requests = new Agent({ ...keepAlive, maxSockets: MAX_SOCKETS, maxFreeSockets: MAX_SOCKETS });
-    this.#watches = new Agent(keepAlive);
+    this.#unlimited = new Agent(keepAlive);
   }
 
   async request(method: string, path: string, options: RequestOptions = {}): Promise<ApiResult> {
@@ -124,7 +128,8 @@ class HttpApi implements KubernetesApi {
     if (body !== undefined) headers['content-type'] = options.contentType ?? 'application/json';
     const deadline = new Deadline(options.timeoutMs ?? TIMEOUT_MS, options.signal);
     const text = body === undefined ? null : JSON.stringify(body);
-    const sent = { method, path, query, headers, body: text, agent: this.#requests, signal: deadline.signal };
+    const agent = options.isUrgent ? this.#unlimited : this.#requests;
+    const sent = { method, path, query, headers, body: text, agent, signal: deadline.signal };
     const result = await this.#send(sent, deadline, async (response) => {
       const bytes = await readBody(response, maxBytes);
       if (bytes === null) {
@@ -148,7 +153,7 @@ class HttpApi implements KubernetesApi {
       query,
       headers,
       body: null,
-      agent: this.#watches,
+      agent: this.#unlimited,
       signal: deadline.signal,
     };
     const end = await this.#send<WatchEnd>(sent, deadline, async (response) => {
@@ -171,7 +176,7 @@ class HttpApi implements KubernetesApi {
 
   close(): void {
     this.#requests.destroy();
-    this.#watches.destroy();
+    this.#unlimited.destroy();
   }
 
   async #send<T>(sent: Sent, deadline: Deadline, read: ReadResponse<T>): Promise<T | ApiFailure> {

@@ -30,6 +30,7 @@ export interface StatusReporterOptions {
   readonly api: KubernetesApi;
   /** Our field manager. */
   readonly manager: string;
+  readonly isLeading: () => boolean;
   /** null: the status of Ingresses is not ours to write. */
   readonly publishing: Publishing | null;
   /** null: no Events. */
@@ -62,9 +63,9 @@ export class StatusReporter {
 
   constructor(options: StatusReporterOptions) {
     this.#options = options;
-    const { api, events, onTrouble } = options;
+    const { api, isLeading, events, onTrouble } = options;
     const writer = (what: 'status' | 'event', limits: QueueLimits) =>
-      new Writer({ api, limits, onTrouble, onOutcome: (kind) => options.onOutcome(what, kind) });
+      new Writer({ api, limits, isLeading, onTrouble, onOutcome: (kind) => options.onOutcome(what, kind) });
     this.#statuses = writer('status', STATUS_LIMITS);
     this.#events = writer('event', EVENT_LIMITS);
     this.#ledger = events === null ? null : new EventLedger(events);

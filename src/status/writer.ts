@@ -6,6 +6,8 @@ import { type Outcome, type QueueLimits, type Write, WriteQueue, type WriteReque
 export interface WriterOptions {
   readonly api: KubernetesApi;
   readonly limits: QueueLimits;
+  /** By the clock: after a pause of the process an answer may come before the timer that ends the term. */
+  readonly isLeading: () => boolean;
   /** Told of each answer, for metrics. */
   readonly onOutcome: (kind: Outcome['kind']) => void;
   /** A write failed; told once for each message until a write succeeds. */
@@ -64,7 +66,7 @@ export class Writer {
 
   #run(): void {
     const term = this.#term;
-    if (term === null) return;
+    if (term === null || !this.#mayWrite(term)) return;
     const now = performance.now();
     for (const write of this.#queue.next(now)) void this.#carryOut(write, term);
     if (this.#timer !== null) clearTimeout(this.#timer);
@@ -77,7 +79,7 @@ export class Writer {
     this.#running++;
     let result = await this.#send(write.request, term);
     const { fallback } = write;
-    if (!result.ok && fallback !== undefined && result.status === fallback.status && !term.aborted) {
+    if (!result.ok && fallback !== undefined && result.status === fallback.status && this.#mayWrite(term)) {
       result = await this.#send(fallback.request, term);
     }
     this.#running--;
@@ -87,6 +89,10 @@ export class Writer {
     this.#tellTrouble(write, result, outcome);
     this.#queue.settle(write, outcome, performance.now(), Math.random());
     this.#run();
+  }
+
+  #mayWrite(term: AbortSignal): boolean {
+    return !term.aborted && this.#options.isLeading();
   }
 
   #send({ method, path, query, contentType, body }: WriteRequest, signal: AbortSignal): Promise<ApiResult> {

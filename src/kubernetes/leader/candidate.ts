@@ -143,7 +143,9 @@ export class Candidate {
     // Half the deadline, so that a request that hangs leaves time for another one.
     const timeoutMs = election.renewDeadline / 2;
     const maxBytes = 1024 * 1024;
-    const result = await api.request(method, path, { timeoutMs, maxBytes, ...(body && { body }) });
+    // Behind Secrets or lists that get no answer the leadership would be lost, and nobody else could get it.
+    const options = { timeoutMs, maxBytes, isUrgent: true, ...(body && { body }) };
+    const result = await api.request(method, path, options);
     this.#handle(this.#eventOf(request, result));
   }
 
