@@ -4,6 +4,7 @@ import { request } from 'node:http';
 import { connect } from 'node:net';
 import { text as textOf } from 'node:stream/consumers';
 import { describe, type TestContext, test } from 'node:test';
+import { eventually } from '../../test/kit/waiting.ts';
 import { exactPath, hostname, prefixPath, type UpstreamKey } from '../model/keys.ts';
 import type { Problem } from '../model/problem.ts';
 import {
@@ -93,7 +94,7 @@ function viewOf(over: Partial<AdminView> = {}): AdminView {
 }
 
 async function serve(t: TestContext, view: AdminView, name: string | null = null): Promise<AdminServer> {
-  const server = await startAdmin({ address: '127.0.0.1', port: 0, name }, view);
+  const server = await startAdmin({ address: '127.0.0.1', port: 0, name, waits: false }, view);
   t.after(() => server.close());
   return server;
 }
@@ -332,13 +333,29 @@ test('HEAD gives the head alone', async (t) => {
 
 test('an address that is taken is a message for the user', async (t) => {
   const { address, port } = await serve(t, viewOf());
-  await assert.rejects(startAdmin({ address, port, name: null }, viewOf()), {
+  await assert.rejects(startAdmin({ address, port, name: null, waits: false }, viewOf()), {
     message: new RegExp(`^The admin address ${address} port ${port} cannot be bound: .*EADDRINUSE`),
   });
 });
 
+test('an address that is about to be free is waited for, and closing ends the waiting', async (t) => {
+  const first = await serve(t, viewOf());
+  const { address, port } = first;
+  const options = { address, port, name: null, waits: true };
+  const givesUp = await startAdmin(options, viewOf());
+  const second = await startAdmin(options, viewOf({ version: '2' }));
+  t.after(() => second.close());
+  assert.equal(second.port, port);
+  await givesUp.close();
+  await first.close();
+  await eventually(async () => {
+    assert.match((await ask(second, '/version')).body, /"version":"2"/);
+  });
+});
+
 test('closing does not wait for connections that are open', async () => {
-  const server = await startAdmin({ address: '127.0.0.1', port: 0, name: null }, viewOf());
+  const options = { address: '127.0.0.1', port: 0, name: null, waits: false };
+  const server = await startAdmin(options, viewOf());
   const socket = connect(server.port, server.address);
   await once(socket, 'connect');
   const closed = once(socket, 'close');

@@ -19,6 +19,8 @@ export interface AdminOptions {
   readonly port: number;
   /** A host name under which this listener may be asked, besides IP literals and localhost. */
   readonly name: string | null;
+  /** Whether a port in use is waited for: the program before this one is about to end. */
+  readonly waits: boolean;
 }
 
 export interface AdminServer {
@@ -30,8 +32,12 @@ export interface AdminServer {
 /** How long `/metrics` and `/status` wait for the workers' latest figures before they answer with older ones. */
 const REFRESH_PATIENCE_MS = 500;
 const MAX_CONNECTIONS = 128;
+const PORT_RETRY_MS = 250;
 
-/** Binds and serves; rejects with an Error whose message is for the user when the address cannot be bound. */
+/**
+ * Binds and serves; rejects with an Error whose message is for the user when the address cannot be bound. When a port in
+ * use is waited for, it resolves before it is bound.
+ */
 export async function startAdmin(options: AdminOptions, view: AdminView): Promise<AdminServer> {
   const server = createServer(
     {
@@ -47,18 +53,38 @@ export async function startAdmin(options: AdminOptions, view: AdminView): Promis
   );
   server.maxConnections = MAX_CONNECTIONS;
   server.setTimeout(30_000);
-  await listen(server, options);
-  const { address, port } = server.address() as AddressInfo;
-  return { address, port, close: () => close(server) };
+  const bound = await listen(server, options);
+  const { address, port } = bound ? (server.address() as AddressInfo) : options;
+  const retrying = bound ? null : keepTrying(server, options);
+  return {
+    address,
+    port,
+    close: async () => {
+      clearInterval(retrying ?? undefined);
+      if (server.listening) await close(server);
+    },
+  };
 }
 
-async function listen(server: Server, { address, port }: AdminOptions): Promise<void> {
+/** Gives whether it is bound: false when the port is in use, and that is no error. */
+async function listen(server: Server, { address, port, waits }: AdminOptions): Promise<boolean> {
   server.listen({ host: address, port });
   try {
     await once(server, 'listening');
+    return true;
   } catch (error) {
+    if (waits && (error as NodeJS.ErrnoException).code === 'EADDRINUSE') return false;
     throw new Error(`The admin address ${address} port ${port} cannot be bound: ${(error as Error).message}`);
   }
+}
+
+function keepTrying(server: Server, { address, port }: AdminOptions): NodeJS.Timeout {
+  server.on('error', () => {}); // Still in use.
+  const retrying = setInterval(() => {
+    if (server.listening) clearInterval(retrying);
+    else server.listen({ host: address, port });
+  }, PORT_RETRY_MS);
+  return retrying;
 }
 
 async function close(server: Server): Promise<void> {

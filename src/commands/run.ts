@@ -22,6 +22,7 @@ import { type Control, startControl } from './control.ts';
 import { countObjects } from './object-counts.ts';
 import { openSource } from './open-source.ts';
 import { countProblems, logProblems } from './problem-log.ts';
+import { tellReady } from './ready-file.ts';
 import { translateOptions } from './translate-options.ts';
 
 /** What a running Tidegate offers to whoever started it inside a process. */
@@ -61,6 +62,7 @@ export async function run(settings: Settings): Promise<void> {
 /** Starts everything and resolves once the first table is live. Rejects with a message for the user. */
 export async function start(settings: Settings, output: LogOutput): Promise<Running> {
   const { log } = output;
+  tellReady(settings.readyFile, false);
   let live: RoutingTable = EMPTY_TABLE;
   const certificates = () => live.tls.certificates.values();
   const metrics = new Metrics({ version: version(), droppedLines: output.droppedLines, certificates });
@@ -164,6 +166,7 @@ export async function start(settings: Settings, output: LogOutput): Promise<Runn
   }
   await isLive;
   readiness = { ready: true };
+  tellReady(settings.readyFile, true);
   const addresses = addressMap(bound, admin);
   log.info('ready', 'serving', {
     addresses,
@@ -177,6 +180,7 @@ export async function start(settings: Settings, output: LogOutput): Promise<Runn
     supervisor,
     stop: async () => {
       readiness = { ready: false, reason: 'draining' };
+      tellReady(settings.readyFile, false);
       nextLook.stop();
       await control?.close();
       await new Promise((resolve) => setTimeout(resolve, settings.drainDelay));
@@ -235,7 +239,8 @@ async function startAdminListener(
 ): Promise<AdminServer | null> {
   if (settings.admin === null) return null;
   const { address, port } = settings.admin;
-  return startAdmin({ address, port, name: settings.adminName }, view);
+  const waits = settings.readyFile !== null;
+  return startAdmin({ address, port, name: settings.adminName, waits }, view);
 }
 
 function addressMap(bound: readonly BoundAddress[], admin: AdminServer | null): Record<string, string[]> {

@@ -451,6 +451,13 @@ export const OPTIONS = {
     'info',
     'Least level of the program log.',
   ),
+  readyFile: option(
+    'Observing',
+    'readyFile',
+    value.filePath,
+    null,
+    'File that is there while the program is ready, for probes where two of them share the ports of a node during an update; an admin port in use is then waited for.',
+  ),
 
   drainDelay: option(
     'Draining',

@@ -38,6 +38,8 @@ export interface CommonSettings {
   readonly accessLog: AccessLogConfig;
   readonly tls: TlsConfig;
   readonly logLevel: LogLevel;
+  /** Exists while the program is ready; null for none. With it an admin port in use is waited for. */
+  readonly readyFile: string | null;
   /** Milliseconds from readiness going false until the listeners close; the grace after it is `timeouts.drain`. */
   readonly drainDelay: number;
   readonly limits: Limits;
@@ -218,6 +220,7 @@ function commonSettings(reader: Reader): CommonSettings {
     },
     tls: tlsSettings(reader),
     logLevel: reader.read(OPTIONS.logLevel),
+    readyFile: reader.read(OPTIONS.readyFile),
     drainDelay: reader.read(OPTIONS.drainDelay),
     limits: readAll<Limits>(reader, LIMIT_OPTIONS),
     timeouts: readAll<Timeouts>(reader, TIMEOUT_OPTIONS),

@@ -1,8 +1,11 @@
 /** SIGTERM: nothing that runs is lost, and nothing new is taken for longer than promised. */
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { fieldValue, statusOf } from '../kit/http-message.ts';
 import { type Http1Fixture, holdAnswers, startHttp1Fixture } from '../kit/http1-fixture.ts';
+import { makeManifestFolder } from '../kit/manifests.ts';
 import { connect } from '../kit/raw-client.ts';
 import { eventually, within } from '../kit/waiting.ts';
 
@@ -51,6 +54,23 @@ describe('after SIGTERM', { concurrency: 4 }, () => {
     assert.equal(statusOf(await client.response()), 200);
     client.close();
     assert.equal((await fixture.proxy.exit()).code, 0);
+  });
+
+  test('the ready file is there while the program is ready', async (t) => {
+    const folder = await makeManifestFolder(t);
+    const file = join(folder.path, 'ready');
+    const fixture = await startHttp1Fixture(t, {
+      args: ['--drain-delay', '60s', '--ready-file', file],
+    });
+    assert.equal(existsSync(file), true);
+    fixture.proxy.signal('SIGTERM');
+    await eventually(() => assert.equal(existsSync(file), false));
+    const client = await fixture.connect();
+    client.send(GET);
+    assert.equal(statusOf(await client.response()), 200);
+    client.close();
+    fixture.proxy.signal('SIGTERM');
+    await fixture.proxy.exit();
   });
 
   test('a keep-alive connection that was idle is answered once more and told to go', async (t) => {
