@@ -7,10 +7,17 @@ import { Metrics } from '../observe/metrics.ts';
 import type { WebhookSettings } from '../settings/cluster.ts';
 import type { WebhookCommandSettings } from '../settings/settings.ts';
 import { version } from '../settings/version.ts';
-import { ensureServing, ensureTrust, type ManagedOptions } from '../webhook/managed-certificate.ts';
+import { CertificateKeeper } from '../webhook/certificate-keeper.ts';
+import {
+  ensureServing,
+  ensureTrust,
+  type Managed,
+  type ManagedOptions,
+} from '../webhook/managed-certificate.ts';
 import { Reviewer } from '../webhook/reviewer.ts';
 import { type KeyPair, startWebhook, type WebhookServer } from '../webhook/server.ts';
 import { openSource } from './open-source.ts';
+import { stopSignal } from './stop-signal.ts';
 import { translateOptions } from './translate-options.ts';
 
 /** What a verdict depends on: no Secrets, no endpoints. */
@@ -23,19 +30,20 @@ const RETRY_MS = 5000;
 /** Runs until SIGTERM or SIGINT. Sets the exit code. */
 export async function webhook(settings: WebhookCommandSettings): Promise<void> {
   const output = openLog({ level: settings.logLevel });
+  const stop = stopSignal();
   const fail = async (error: unknown): Promise<void> => {
     output.log.error('start-failed', (error as Error).message);
     await output.close();
     process.exit(1);
   };
   try {
-    await start(settings, output);
+    await start(settings, output, stop);
   } catch (error) {
     await fail(error);
   }
 }
 
-async function start(settings: WebhookCommandSettings, output: LogOutput): Promise<void> {
+async function start(settings: WebhookCommandSettings, output: LogOutput, stop: AbortSignal): Promise<void> {
   const { log } = output;
   const { webhook: own } = settings;
   if (own.listen === null) throw new Error('--webhook: off: there is nothing else to do');
@@ -45,12 +53,29 @@ async function start(settings: WebhookCommandSettings, output: LogOutput): Promi
     certificates: () => [],
   });
   const { source, api } = await openSource(settings, log, metrics, KINDS);
-  const keyPairs = certificateOf(own, api, log);
   const reviewer = new Reviewer(translateOptions(settings, null));
   let ready = false;
-  const server = await startWebhook({
+  let server: WebhookServer | null = null;
+  const keeper = new CertificateKeeper({
+    look: certificateOf(own, api, log),
+    checkMs: CHECK_MS,
+    retryMs: RETRY_MS,
+    onRenewed: (keyPair) => server?.use(keyPair),
+    onTrouble: (message) => log.warn('webhook-certificate', message),
+  });
+  const end = async (): Promise<void> => {
+    log.info('stopping', String(stop.reason));
+    ready = false;
+    keeper.close();
+    await Promise.all([server?.close(), source.close()]);
+    await output.close();
+    process.exit(0);
+  };
+  if (stop.aborted) return end();
+  stop.addEventListener('abort', () => void end());
+  server = await startWebhook({
     ...own.listen,
-    keyPair: await keyPairs.next(),
+    keyPair: await keeper.start(),
     isReady: () => ready,
     review: (object, old) => reviewer.review(object, old),
     onReview: (uid, { allowed, message }) => {
@@ -58,46 +83,26 @@ async function start(settings: WebhookCommandSettings, output: LogOutput): Promi
     },
     onFault: (error) => log.error('review-failed', error.message, { stack: error.stack }),
   });
-  const keeping = setInterval(() => void renew(keyPairs, server, log), CHECK_MS);
   await source.start((snapshot) => {
     source.want({ names: NOTHING, secrets: NOTHING });
     reviewer.update(snapshot);
     ready = true;
   });
   log.info('ready', 'reviewing', { addresses: { webhook: [`${server.address}:${server.port}`] } });
-  const stop = async (signal: string): Promise<void> => {
-    log.info('stopping', signal);
-    ready = false;
-    clearInterval(keeping);
-    await Promise.all([server.close(), source.close()]);
-    await output.close();
-    process.exit(0);
-  };
-  process.once('SIGTERM', () => void stop('SIGTERM'));
-  process.once('SIGINT', () => void stop('SIGINT'));
 }
 
 const NOTHING: ReadonlySet<never> = new Set();
 
-interface KeyPairs {
-  /** The one to use now; waits until there is one. */
-  next(): Promise<KeyPair>;
-}
+type Look = () => Promise<Managed<KeyPair>>;
 
-async function renew(keyPairs: KeyPairs, server: WebhookServer, log: Log): Promise<void> {
-  try {
-    server.use(await keyPairs.next());
-  } catch (error) {
-    log.error('webhook-certificate', `the last certificate stays in use: ${(error as Error).message}`);
-  }
-}
-
-function certificateOf(settings: WebhookSettings, api: KubernetesApi | null, log: Log): KeyPairs {
+/** Where the certificate comes from. */
+function certificateOf(settings: WebhookSettings, api: KubernetesApi | null, log: Log): Look {
   const { files, pod } = settings;
   if (files !== null) {
     const read = (path: string) => readFile(path, 'utf8');
-    return {
-      next: async () => ({ certificate: await read(files.certificate), key: await read(files.key) }),
+    return async () => {
+      const [certificate, key] = [await read(files.certificate), await read(files.key)];
+      return { ok: true, value: { certificate, key } };
     };
   }
   if (api === null) {
@@ -113,22 +118,15 @@ function certificateOf(settings: WebhookSettings, api: KubernetesApi | null, log
     configuration: settings.configuration,
     now: Date.now,
   };
-  return { next: () => untilServing(managed, log) };
+  return () => servingOf(managed, log);
 }
 
 /** Without the Secret there is no certificate; a configuration that is missing is only said. */
-async function untilServing(managed: ManagedOptions, log: Log): Promise<KeyPair> {
-  for (;;) {
-    const serving = await ensureServing(managed);
-    if (!serving.ok) {
-      log.warn('webhook-certificate', serving.message);
-      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
-      continue;
-    }
-    const trust = await ensureTrust(managed, serving.value.authority);
-    if (!trust.ok) log.warn('webhook-trust', trust.message);
-    else if (trust.value)
-      log.info('webhook-trust', 'the API server was told the authority of the certificate');
-    return serving.value;
-  }
+async function servingOf(managed: ManagedOptions, log: Log): Promise<Managed<KeyPair>> {
+  const serving = await ensureServing(managed);
+  if (!serving.ok) return serving;
+  const trust = await ensureTrust(managed, serving.value.authority);
+  if (!trust.ok) log.warn('webhook-trust', trust.message);
+  else if (trust.value) log.info('webhook-trust', 'the API server was told the authority of the certificate');
+  return serving;
 }
