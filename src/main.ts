@@ -2,8 +2,14 @@
 import { Command, CommanderError } from 'commander';
 import { UsageError } from './commands/usage-error.ts';
 import { addSettingsFlags, givenFlags } from './settings/command-line.ts';
-import { OPTION_GROUPS, type OptionGroup } from './settings/options.ts';
-import { type Loaded, loadCommonSettings, loadSettings, loadWebhookSettings } from './settings/settings.ts';
+import { OPTION_GROUPS, OPTIONS, type OptionGroup } from './settings/options.ts';
+import {
+  type Loaded,
+  loadCommonSettings,
+  loadSettings,
+  loadSpeakerSettings,
+  loadWebhookSettings,
+} from './settings/settings.ts';
 import { version } from './settings/version.ts';
 
 /** Exit codes: 0 success, 1 the command found or met an error, 2 it was called wrongly. */
@@ -11,6 +17,8 @@ const USAGE_ERROR = 2;
 
 const RUN_GROUPS: ReadonlySet<OptionGroup> = new Set(OPTION_GROUPS.filter((group) => group !== 'Webhook'));
 const WEBHOOK_GROUPS: ReadonlySet<OptionGroup> = new Set(['Source', 'Webhook', 'Translation', 'Observing']);
+const SPEAKER_GROUPS: ReadonlySet<OptionGroup> = new Set(['Source', 'Addresses', 'Speaker', 'Observing']);
+const ADMIN_OPTIONS = [OPTIONS.admin, OPTIONS.adminName];
 const TRANSLATION_GROUPS: ReadonlySet<OptionGroup> = new Set(['Translation']);
 
 function program(): Command {
@@ -47,6 +55,8 @@ function program(): Command {
     const { webhook: start } = await import('./commands/webhook.ts');
     await start(settings);
   });
+
+  addSpeaker(root);
 
   const check = root
     .command('check')
@@ -98,6 +108,37 @@ function program(): Command {
     },
   );
   return root;
+}
+
+function addSpeaker(root: Command): void {
+  const speaker = root
+    .command('speaker')
+    .description('announce the addresses of Services from this node, to neighbours and routers')
+    // What stands behind `status` belongs to it.
+    .enablePositionalOptions()
+    .allowExcessArguments(false);
+  addSettingsFlags(speaker, SPEAKER_GROUPS, ADMIN_OPTIONS);
+  speaker.action(async () => {
+    const settings = settingsOrExit(
+      loadSpeakerSettings({ flags: givenFlags(speaker), environment: process.env }),
+    );
+    const { speaker: start } = await import('./commands/speaker.ts');
+    await start(settings);
+  });
+  const status = speaker
+    .command('status')
+    .description('print what the speaker of this host announces; exit 1 while a BGP session is down')
+    .option('--output <text|json>', 'how it is printed', 'text');
+  addSettingsFlags(status, new Set(), ADMIN_OPTIONS);
+  status.action(async (options: { output: string }) => {
+    const { admin } = settingsOrExit(
+      loadCommonSettings({ flags: givenFlags(status), environment: process.env }),
+    );
+    if (admin === null) throw new UsageError(['--admin: off: expected the admin listener of the speaker.']);
+    const { speakerStatus } = await import('./commands/speaker-status.ts');
+    const output = outputOrExit(options.output);
+    process.exitCode = await speakerStatus({ admin, output, terminal: process.stdout });
+  });
 }
 
 function collect(value: string, previous: readonly string[]): string[] {

@@ -88,6 +88,7 @@ function viewOf(over: Partial<AdminView> = {}): AdminView {
     readiness: () => ({ ready: true }),
     table: () => TABLE,
     problems: () => [PROBLEM],
+    speaker: null,
     refresh: async () => {},
     ...over,
   };

@@ -127,6 +127,7 @@ const PAGES: ReadonlyMap<string, Page> = new Map<string, Page>([
   ['/config', sendConfig],
   ['/problems', (view, response) => sendJson(response, 200, view.problems())],
   ['/status', sendStatus],
+  ['/speaker', sendSpeaker],
   ['/dashboard.css', (_view, response) => sendDashboard(response, 'dashboard.css', 'text/css')],
   ['/dashboard.js', (_view, response) => sendDashboard(response, 'dashboard.js', 'text/javascript')],
 ]);
@@ -134,6 +135,11 @@ const PAGES: ReadonlyMap<string, Page> = new Map<string, Page>([
 function sendReadiness(view: AdminView, response: ServerResponse): void {
   const readiness = view.readiness();
   sendJson(response, readiness.ready ? 200 : 503, readiness);
+}
+
+function sendSpeaker({ speaker }: AdminView, response: ServerResponse): void {
+  if (speaker === null) return sendText(response, 404, 'Nothing is announced from here: see --speaker.\n');
+  sendJson(response, 200, speaker());
 }
 
 async function sendMetrics(view: AdminView, response: ServerResponse): Promise<void> {

@@ -1,5 +1,6 @@
 import type { Problem } from '../model/problem.ts';
 import type { RoutingTable } from '../model/routing-table.ts';
+import type { SpeakerReport } from '../model/speaker-report.ts';
 import type { Metrics } from '../observe/metrics.ts';
 
 export type Readiness =
@@ -11,9 +12,11 @@ export interface AdminView {
   readonly version: string;
   readonly metrics: Metrics;
   readiness(): Readiness;
-  /** The live table. */
+  /** The live table; empty where nothing is routed. */
   table(): RoutingTable;
   problems(): readonly Problem[];
+  /** null: nothing is announced from here. */
+  readonly speaker: (() => SpeakerReport) | null;
   /** Asks all workers to report to `metrics`; resolves when they have. A worker that hangs may keep it waiting. */
   refresh(): Promise<void>;
 }

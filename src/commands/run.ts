@@ -19,6 +19,7 @@ import { createTranslator } from '../translate/translate.ts';
 import { Addresses, addressOptions, givenInCluster, problemJoiner } from './addresses.ts';
 import { Alarm } from './alarm.ts';
 import { type Control, startControl } from './control.ts';
+import { NodeSpeaker } from './node-speaker.ts';
 import { countObjects } from './object-counts.ts';
 import { openSource } from './open-source.ts';
 import { countProblems, logProblems } from './problem-log.ts';
@@ -107,12 +108,14 @@ export async function start(settings: Settings, output: LogOutput): Promise<Runn
   metrics.showPools(() => ownAddresses.usage);
   const { source, api } = await openSource(settings, log, metrics);
   let control: Control | null = null;
+  const speaker = openSpeaker(settings, log);
   const admin = await startAdminListener(settings, {
     version: version(),
     metrics,
     readiness: () => readiness,
     table: () => live,
     problems: () => problems,
+    speaker: speaker === null ? null : () => speaker.report(),
     refresh: () => supervisor.report(400),
   });
 
@@ -127,10 +130,12 @@ export async function start(settings: Settings, output: LogOutput): Promise<Runn
     settledAt = performance.now();
     const translation = translator.translate(snapshot);
     nextLook.set(translation.nextLook);
-    const wants = { names: translation.externalNames, secrets: translation.secrets };
-    if (!source.want(wants)) return;
+    const secrets =
+      speaker === null ? translation.secrets : translation.secrets.union(speaker.secretsFor(snapshot));
+    if (!source.want({ names: translation.externalNames, secrets })) return;
     const plan = ownAddresses.update(snapshot, leads || api === null ? 'decides' : 'follows');
-    const found = joinProblems(translation.problems, plan.problems);
+    const notAnnounced = speaker?.update(snapshot, plan) ?? NO_PROBLEMS;
+    const found = joinProblems(translation.problems, plan.problems, notAnnounced);
     logProblems(log, problems, found);
     problems = found;
     objects = countObjects(snapshot);
@@ -161,7 +166,13 @@ export async function start(settings: Settings, output: LogOutput): Promise<Runn
     await source.start(onSnapshot);
     bound = await supervisor.start();
   } catch (error) {
-    await Promise.all([control?.close(), source.close(), supervisor.stop(0), admin?.close()]);
+    await Promise.all([
+      speaker?.stop(),
+      control?.close(),
+      source.close(),
+      supervisor.stop(0),
+      admin?.close(),
+    ]);
     throw error;
   }
   await isLive;
@@ -182,6 +193,8 @@ export async function start(settings: Settings, output: LogOutput): Promise<Runn
       readiness = { ready: false, reason: 'draining' };
       tellReady(settings.readyFile, false);
       nextLook.stop();
+      // Who sends us traffic is told first.
+      await speaker?.stop();
       await control?.close();
       await new Promise((resolve) => setTimeout(resolve, settings.drainDelay));
       await supervisor.stop(settings.timeouts.drain);
@@ -191,6 +204,18 @@ export async function start(settings: Settings, output: LogOutput): Promise<Runn
       log.info('stopped', 'all connections are closed');
     },
   };
+}
+
+const NO_PROBLEMS: readonly Problem[] = [];
+
+function openSpeaker({ speaker, source, addresses }: Settings, log: Log): NodeSpeaker | null {
+  if (speaker === null) return null;
+  return new NodeSpeaker({
+    settings: speaker,
+    source: source.kind,
+    addresses: addressOptions(addresses, source.kind),
+    log,
+  });
 }
 
 /** Made at each start: nobody shall get used to trusting it. */

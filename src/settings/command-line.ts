@@ -2,11 +2,15 @@
 import { type Command, Option as Flag } from 'commander';
 import { ALL_OPTIONS, type Option, type OptionGroup } from './options.ts';
 
-/** Adds `--config` and the flags of `groups` to a command. */
-export function addSettingsFlags(command: Command, groups: ReadonlySet<OptionGroup>): void {
+/** Adds `--config`, the flags of `groups` and those of `single` options to a command. */
+export function addSettingsFlags(
+  command: Command,
+  groups: ReadonlySet<OptionGroup>,
+  single: readonly Option<unknown>[] = [],
+): void {
   command.addOption(new Flag('--config <FILE>', 'settings file (YAML); flags and environment win over it'));
   for (const option of ALL_OPTIONS) {
-    if (!groups.has(option.group)) continue;
+    if (!groups.has(option.group) && !single.includes(option)) continue;
     command.addOption(flagOf(option).helpGroup(`${option.group}:`));
     // The opposite of a flag that stands alone, to win over the environment and the file.
     if (option.kind.placeholder === null) command.addOption(new Flag(`--no-${option.flag}`).hideHelp());

@@ -24,6 +24,7 @@ export const OPTION_GROUPS = [
   'TLS',
   'Translation',
   'Addresses',
+  'Speaker',
   'Forwarding',
   'Observing',
   'Draining',
@@ -399,6 +400,49 @@ export const OPTIONS = {
     value.filePath,
     null,
     'File that remembers from one start to the next which Service has which address; for the source manifests, where no status does.',
+  ),
+
+  speaker: option(
+    'Speaker',
+    'speaker',
+    value.toggle,
+    'false',
+    'Also announce the addresses of Services from this node, as the command speaker does.',
+  ),
+  nodeName: option(
+    'Speaker',
+    'nodeName',
+    value.objectName,
+    null,
+    'Name of the Node that this is; by default that in the variable NODE_NAME, else the host name.',
+  ),
+  bgpListen: option(
+    'Speaker',
+    'bgpListen',
+    value.listenAddress,
+    ':179',
+    'Where BGP peers may connect to. Those that we connect to ourselves need no listener.',
+  ),
+  speakerStop: option(
+    'Speaker',
+    'speakerStop',
+    value.choice('auto', 'withdraw', 'keep'),
+    'auto',
+    'What becomes of BGP routes at the end: withdraw takes them back, keep leaves them with peers that do graceful restart; auto keeps them unless the Node is cordoned.',
+  ),
+  announceExternalIps: option(
+    'Speaker',
+    'announceExternalIps',
+    value.toggle,
+    'false',
+    'Also announce spec.externalIPs of Services, as far as a pool has them.',
+  ),
+  announceExcludedNodes: option(
+    'Speaker',
+    'announceExcludedNodes',
+    value.toggle,
+    'false',
+    'Also announce from Nodes with the label node.kubernetes.io/exclude-from-external-load-balancers.',
   ),
 
   trustedProxies: option(

@@ -8,6 +8,7 @@ import { type AddressSettings, addressSettings } from './addresses.ts';
 import { type ClusterSettings, clusterSettings, type WebhookSettings, webhookSettings } from './cluster.ts';
 import { type FileValues, readSettingsFile } from './file.ts';
 import { ALL_OPTIONS, LIMIT_OPTIONS, OPTIONS, type Option, TIMEOUT_OPTIONS } from './options.ts';
+import { type SpeakerSettings, speakerSettings } from './speaker.ts';
 import type { ListenAddress, ObjectReference } from './values.ts';
 
 /** What every command knows. */
@@ -50,6 +51,15 @@ export interface CommonSettings {
 export interface Settings extends CommonSettings {
   readonly source: SourceSettings;
   readonly cluster: ClusterSettings;
+  /** null: nothing is announced from here. */
+  readonly speaker: SpeakerSettings | null;
+}
+
+/** What `speaker` needs. */
+export interface SpeakerCommandSettings extends CommonSettings {
+  readonly source: SourceSettings;
+  readonly cluster: ClusterSettings;
+  readonly speaker: SpeakerSettings;
 }
 
 /** What `webhook` needs. */
@@ -97,6 +107,19 @@ export function loadSettings(input: SettingsInput): Loaded<Settings> {
     ...commonSettings(reader),
     source: sourceSettings(reader, input),
     cluster: clusterSettings(reader, input.environment),
+    speaker: reader.read(OPTIONS.speaker) ? speakerSettings(reader, input.environment) : null,
+  };
+  return reader.errors.length > 0 ? { ok: false, errors: reader.errors } : { ok: true, settings };
+}
+
+/** Settings for `speaker`. */
+export function loadSpeakerSettings(input: SettingsInput): Loaded<SpeakerCommandSettings> {
+  const reader = new Reader(input);
+  const settings = {
+    ...commonSettings(reader),
+    source: sourceSettings(reader, input),
+    cluster: clusterSettings(reader, input.environment),
+    speaker: speakerSettings(reader, input.environment),
   };
   return reader.errors.length > 0 ? { ok: false, errors: reader.errors } : { ok: true, settings };
 }

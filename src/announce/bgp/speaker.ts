@@ -68,18 +68,25 @@ export class BgpSpeaker {
     return [...this.#sessions()].map(({ status }) => status);
   }
 
-  /** `silent`: as if it had crashed, so that peers with graceful restart keep the routes. */
+  /**
+   * `silent`: as if it had crashed; `restart`: so for peers that keep the routes then (graceful restart); `shutdown`:
+   * with a word to all.
+   */
   async stop(
-    how: { readonly kind: 'silent' } | { readonly kind: 'shutdown'; readonly text: string },
+    how:
+      | { readonly kind: 'silent' }
+      | { readonly kind: 'restart'; readonly text: string }
+      | { readonly kind: 'shutdown'; readonly text: string },
   ): Promise<void> {
     this.#plan = { peers: [], routes: new Map() };
     const closing = this.#listeners.map((listener) => listener.close());
     for (const { stopBfd } of this.#slots.values()) stopBfd?.();
-    const reason =
-      how.kind === 'silent'
-        ? how
-        : ({ kind: 'cease', subcode: CeaseReason.administrativeShutdown, text: how.text } as const);
-    await Promise.all([...this.#sessions()].map((session) => session.stop(reason)));
+    const stopping = [...this.#sessions()].map((session) => {
+      const keeps = session.status.negotiated?.gracefulRestart === true;
+      if (how.kind === 'silent' || (how.kind === 'restart' && keeps)) return session.stop({ kind: 'silent' });
+      return session.stop({ kind: 'cease', subcode: CeaseReason.administrativeShutdown, text: how.text });
+    });
+    await Promise.all(stopping);
     this.#slots.clear();
     await Promise.all([...closing, ...this.#leaving.values()]);
   }

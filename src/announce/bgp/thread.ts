@@ -8,7 +8,12 @@ import type { ListenAddress } from './listener.ts';
 import type { SessionStatus } from './session.ts';
 import type { BgpPlan } from './speaker.ts';
 
-export type StopHow = { readonly kind: 'silent' } | { readonly kind: 'shutdown'; readonly text: string };
+export type StopHow =
+  /** As if it had crashed. */
+  | { readonly kind: 'silent' }
+  /** Back soon: peers with graceful restart keep the routes, the others are told `text`. */
+  | { readonly kind: 'restart'; readonly text: string }
+  | { readonly kind: 'shutdown'; readonly text: string };
 
 export type ToRoutingThread =
   | { readonly kind: 'listen'; readonly addresses: readonly ListenAddress[] }

@@ -1,0 +1,116 @@
+/** `tidegate speaker`: source → addresses → what this node announces, with the admin listener beside it. */
+import { type AdminServer, startAdmin } from '../admin/server.ts';
+import type { Readiness } from '../admin/view.ts';
+import type { Problem } from '../model/problem.ts';
+import { EMPTY_TABLE } from '../model/routing-table.ts';
+import type { Kind, Snapshot } from '../model/snapshot.ts';
+import { type LogOutput, openLog } from '../observe/log.ts';
+import { Metrics } from '../observe/metrics.ts';
+import type { SpeakerCommandSettings } from '../settings/settings.ts';
+import { version } from '../settings/version.ts';
+import { Addresses, addressOptions, problemJoiner } from './addresses.ts';
+import { NodeSpeaker } from './node-speaker.ts';
+import { openSource } from './open-source.ts';
+import { countProblems, logProblems } from './problem-log.ts';
+
+/** What announcing depends on. */
+const KINDS: readonly Kind[] = [
+  'Service',
+  'EndpointSlice',
+  'Namespace',
+  'Node',
+  'Secret',
+  'IPAddressPool',
+  'L2Advertisement',
+  'BGPAdvertisement',
+  'BGPPeer',
+  'Community',
+  'BFDProfile',
+];
+const NO_NAMES: ReadonlySet<string> = new Set();
+
+/** Runs until SIGTERM or SIGINT; a second signal ends it at once. Sets the exit code. */
+export async function speaker(settings: SpeakerCommandSettings): Promise<void> {
+  const output = openLog({ level: settings.logLevel });
+  let stop: () => Promise<void>;
+  try {
+    stop = await start(settings, output);
+  } catch (error) {
+    output.log.error('start-failed', (error as Error).message);
+    await output.close();
+    process.exit(1);
+  }
+  let stopping = false;
+  const onSignal = (signal: string): void => {
+    if (stopping) process.exit(1);
+    stopping = true;
+    output.log.info('stopping', `${signal}: telling neighbours and routers`);
+    void stop()
+      .then(() => output.close())
+      .then(() => process.exit(0));
+  };
+  process.on('SIGTERM', onSignal);
+  process.on('SIGINT', onSignal);
+}
+
+/** Resolves once the first snapshot is announced, with what ends it all. Rejects with a message for the user. */
+async function start(settings: SpeakerCommandSettings, output: LogOutput): Promise<() => Promise<void>> {
+  const { log } = output;
+  const metrics = new Metrics({
+    version: version(),
+    droppedLines: output.droppedLines,
+    certificates: () => [],
+  });
+  let readiness: Readiness = { ready: false, reason: 'starting' };
+  let problems: readonly Problem[] = [];
+  const addresses = await Addresses.open(settings.addresses, settings.source.kind, log);
+  metrics.showPools(() => addresses.usage);
+  const { source, api } = await openSource(settings, log, metrics, KINDS);
+  const announcer = new NodeSpeaker({
+    settings: settings.speaker,
+    source: settings.source.kind,
+    addresses: addressOptions(settings.addresses, settings.source.kind),
+    log,
+  });
+  let admin: AdminServer | null = null;
+  const stop = async (): Promise<void> => {
+    readiness = { ready: false, reason: 'draining' };
+    await announcer.stop();
+    await Promise.all([source.close(), addresses.close(), admin?.close()]);
+    log.info('stopped', 'nothing is announced any more');
+  };
+  const joinProblems = problemJoiner();
+  const onSnapshot = (snapshot: Snapshot): void => {
+    if (!source.want({ names: NO_NAMES, secrets: announcer.secretsFor(snapshot) })) return;
+    const plan = addresses.update(snapshot, api === null ? 'decides' : 'follows');
+    const found = joinProblems(snapshot.problems, plan.problems, announcer.update(snapshot, plan));
+    logProblems(log, problems, found);
+    problems = found;
+    metrics.recordObjects({}, countProblems(problems));
+  };
+  try {
+    if (settings.admin !== null) {
+      const { address, port } = settings.admin;
+      admin = await startAdmin(
+        { address, port, name: settings.adminName, waits: false },
+        {
+          version: version(),
+          metrics,
+          readiness: () => readiness,
+          table: () => EMPTY_TABLE,
+          problems: () => problems,
+          speaker: () => announcer.report(),
+          refresh: async () => {},
+        },
+      );
+    }
+    await source.start(onSnapshot);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  readiness = { ready: true };
+  const bound = admin === null ? {} : { admin: [`${admin.address}:${admin.port}`] };
+  log.info('ready', 'announcing', { addresses: bound, node: settings.speaker.nodeName });
+  return stop;
+}

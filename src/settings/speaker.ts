@@ -1,0 +1,30 @@
+/** What is announced from this node, and as which node. */
+import { hostname } from 'node:os';
+import type { OptionReader } from './cluster.ts';
+import { OPTIONS } from './options.ts';
+import type { ListenAddress } from './values.ts';
+
+export interface SpeakerSettings {
+  readonly nodeName: string;
+  /** null: nobody can connect to us. */
+  readonly bgpListen: ListenAddress | null;
+  readonly stop: 'auto' | 'withdraw' | 'keep';
+  readonly announceExternalIps: boolean;
+  /** Announce from nodes that are to be left out of load balancing, too. */
+  readonly announceExcludedNodes: boolean;
+}
+
+export function speakerSettings(
+  reader: OptionReader,
+  environment: Readonly<Record<string, string | undefined>>,
+): SpeakerSettings {
+  const { NODE_NAME: nodeName } = environment;
+  return {
+    // The kubelet registers the host name in lower case.
+    nodeName: reader.read(OPTIONS.nodeName) ?? (nodeName || hostname().toLowerCase()),
+    bgpListen: reader.read(OPTIONS.bgpListen),
+    stop: reader.read(OPTIONS.speakerStop),
+    announceExternalIps: reader.read(OPTIONS.announceExternalIps),
+    announceExcludedNodes: reader.read(OPTIONS.announceExcludedNodes),
+  };
+}
