@@ -67,11 +67,16 @@ export function closeSocket(fd: number): void {
 
 /** null, or why not. */
 export function bindSocket(fd: number, address: SocketAddress): string | null {
-  const view = sockaddr(address);
+  return bindRaw(fd, sockaddr(address));
+}
+
+/** Binds to a `struct sockaddr` of any family. */
+export function bindRaw(fd: number, view: DataView): string | null {
   return systemCalls()?.bind(fd, pointerTo(view), view.byteLength) === 0 ? null : lastError();
 }
 
-function setOption(fd: number, level: number, name: number, value: DataView): string | null {
+/** null, or why not. */
+export function setSocketOption(fd: number, level: number, name: number, value: DataView): string | null {
   const calls = systemCalls();
   if (calls === null || fd < 0) return 'not available on this system';
   return calls.setsockopt(fd, level, name, pointerTo(value), value.byteLength) === 0 ? null : lastError();
@@ -80,7 +85,7 @@ function setOption(fd: number, level: number, name: number, value: DataView): st
 function setNumber(fd: number, level: number, name: number, value: number): string | null {
   const view = new DataView(new ArrayBuffer(4));
   view.setInt32(0, value, true);
-  return setOption(fd, level, name, view);
+  return setSocketOption(fd, level, name, view);
 }
 
 export const reuseAddress = (fd: number): string | null => setNumber(fd, SOL_SOCKET, SO_REUSEADDR, 1);
@@ -91,7 +96,7 @@ export const onlyIpv6 = (fd: number): string | null => setNumber(fd, IPPROTO_IPV
 /** Packets go out through this interface (or VRF) alone and come in through it alone. Needs CAP_NET_RAW. */
 export function bindToDevice(fd: number, name: string): string | null {
   const bytes = new TextEncoder().encode(`${name}\0`);
-  return setOption(fd, SOL_SOCKET, SO_BINDTODEVICE, new DataView(bytes.buffer, 0, bytes.length));
+  return setSocketOption(fd, SOL_SOCKET, SO_BINDTODEVICE, new DataView(bytes.buffer, 0, bytes.length));
 }
 
 /** TTL or hop limit of what is sent, 1..255. */
@@ -125,7 +130,7 @@ export function setMd5Key(fd: number, peer: Omit<SocketAddress, 'port'>, key: Ui
   key.forEach((byte, i) => {
     view.setUint8(136 + i, byte);
   });
-  const failure = setOption(fd, IPPROTO_TCP, TCP_MD5SIG, view);
+  const failure = setSocketOption(fd, IPPROTO_TCP, TCP_MD5SIG, view);
   // The key does not stay in memory that nobody looks after.
   new Uint8Array(view.buffer).fill(0);
   return failure;
@@ -147,5 +152,5 @@ export function attachFilter(fd: number, program: readonly FilterInstruction[]):
   const header = new DataView(new ArrayBuffer(16));
   header.setUint16(0, program.length, true);
   header.setBigUint64(8, pointerTo(code), true);
-  return setOption(fd, SOL_SOCKET, SO_ATTACH_FILTER, header);
+  return setSocketOption(fd, SOL_SOCKET, SO_ATTACH_FILTER, header);
 }

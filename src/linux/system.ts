@@ -7,6 +7,8 @@ interface SystemCalls {
   bind(fd: number, address: bigint, length: number): number;
   setsockopt(fd: number, level: number, name: number, value: bigint, length: number): number;
   close(fd: number): number;
+  dup3(from: number, to: number, flags: number): number;
+  send(fd: number, bytes: bigint, length: bigint, flags: number): bigint;
   /** Where the last error's number is. */
   __errno_location(): bigint;
 }
@@ -26,6 +28,8 @@ function lookUp(): SystemCalls | null {
       bind: { arguments: ['i32', 'pointer', 'u32'], return: 'i32' },
       setsockopt: { arguments: ['i32', 'i32', 'i32', 'pointer', 'u32'], return: 'i32' },
       close: { arguments: ['i32'], return: 'i32' },
+      dup3: { arguments: ['i32', 'i32', 'i32'], return: 'i32' },
+      send: { arguments: ['i32', 'pointer', 'u64', 'i32'], return: 'i64' },
       __errno_location: { arguments: [], return: 'pointer' },
     });
     return functions as unknown as SystemCalls;

@@ -167,6 +167,7 @@ export class Ownership {
     const { address, wanted } = entry;
     const elected = elect(wanted, this.#members);
     const others = this.#claimants(address);
+    const wasDoubled = entry.doubledAt < Number.POSITIVE_INFINITY;
     entry.doubledAt = others.length === 0 ? Number.POSITIVE_INFINITY : Math.min(entry.doubledAt, now);
     const tooLong = now >= entry.doubledAt + this.#timing.detectMs;
     if (
@@ -182,7 +183,9 @@ export class Ownership {
     }
     if (tooLong) entry.doubledAt = now;
     const interfaces = this.#interfaces(entry);
-    if (interfaces.length > 0 && !sameNames(interfaces, entry.interfaces)) {
+    // Who gave way to us was believed by hosts until now.
+    const alone = wasDoubled && others.length === 0;
+    if (interfaces.length > 0 && (alone || !sameNames(interfaces, entry.interfaces))) {
       entry.interfaces = interfaces;
       actions.push({ type: 'announce', address, interfaces });
     }

@@ -99,6 +99,14 @@ export class Membership {
     return { answer: started && heartbeat.presence !== 'gone' };
   }
 
+  /** We slept for so long: what was not heard meanwhile may be waiting to be read. */
+  forgive(ms: number): void {
+    for (const peer of this.#peers.values()) {
+      peer.heardAt += ms;
+      peer.mutualAt += ms;
+    }
+  }
+
   /** Everybody who lives, with ourselves. */
   members(now: number): Map<string, Member> {
     const members = new Map<string, Member>();
@@ -193,11 +201,11 @@ function restart(peer: Peer, boot: bigint): void {
   peer.claims = new Set();
 }
 
-/** Claims of several parts count one by one; a part replaces its predecessor. */
+/** Once all parts are there each one that comes replaces its predecessor. */
 function collectClaims(peer: Peer, { part, parts, claims }: Heartbeat): void {
   const collected = new Map(parts === peer.parts ? peer.collected : []);
   collected.set(part, claims);
   peer.parts = parts;
   peer.collected = collected;
-  peer.claims = new Set([...collected.values()].flat());
+  if (collected.size === parts) peer.claims = new Set([...collected.values()].flat());
 }
