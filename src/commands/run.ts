@@ -24,6 +24,7 @@ import { countObjects } from './object-counts.ts';
 import { openSource } from './open-source.ts';
 import { countProblems, logProblems } from './problem-log.ts';
 import { tellReady } from './ready-file.ts';
+import { stopSignal, unlessStopped } from './stop-signal.ts';
 import { translateOptions } from './translate-options.ts';
 
 /** What a running Tidegate offers to whoever started it inside a process. */
@@ -38,30 +39,36 @@ export interface Running {
 /** Runs until SIGTERM or SIGINT; a second signal ends it at once. Sets the exit code. */
 export async function run(settings: Settings): Promise<void> {
   const output = openLog({ level: settings.logLevel });
+  const stop = stopSignal();
   let running: Running;
   try {
-    running = await start(settings, output);
+    running = await start(settings, output, stop);
   } catch (error) {
-    output.log.error('start-failed', (error as Error).message);
+    const { message } = error as Error;
+    if (stop.aborted) output.log.info('stopped', message);
+    else output.log.error('start-failed', message);
     await output.close();
-    process.exit(1);
+    process.exit(stop.aborted ? 0 : 1);
   }
-  let stopping = false;
-  const onSignal = (signal: string): void => {
-    if (stopping) process.exit(1);
-    stopping = true;
-    output.log.info('stopping', `${signal}: draining`);
-    void running
-      .stop()
-      .then(() => output.close())
-      .then(() => process.exit(0));
+  const end = async (): Promise<void> => {
+    output.log.info('stopping', `${stop.reason}: draining`);
+    await running.stop();
+    await output.close();
+    process.exit(0);
   };
-  process.on('SIGTERM', onSignal);
-  process.on('SIGINT', onSignal);
+  if (stop.aborted) return end();
+  stop.addEventListener('abort', () => void end());
 }
 
-/** Starts everything and resolves once the first table is live. Rejects with a message for the user. */
-export async function start(settings: Settings, output: LogOutput): Promise<Running> {
+/**
+ * Starts everything and resolves once the first table is live. Rejects with a message for the user, and when `stop`
+ * aborts before; what had begun has then ended.
+ */
+export async function start(
+  settings: Settings,
+  output: LogOutput,
+  stop = new AbortController().signal,
+): Promise<Running> {
   const { log } = output;
   tellReady(settings.readyFile, false);
   let live: RoutingTable = EMPTY_TABLE;
@@ -163,8 +170,9 @@ export async function start(settings: Settings, output: LogOutput): Promise<Runn
   }
   let bound: readonly BoundAddress[];
   try {
-    await source.start(onSnapshot);
-    bound = await supervisor.start();
+    await unlessStopped(stop, source.start(onSnapshot));
+    bound = await unlessStopped(stop, supervisor.start());
+    await unlessStopped(stop, isLive);
   } catch (error) {
     await Promise.all([
       speaker?.stop(),
@@ -175,7 +183,6 @@ export async function start(settings: Settings, output: LogOutput): Promise<Runn
     ]);
     throw error;
   }
-  await isLive;
   readiness = { ready: true };
   tellReady(settings.readyFile, true);
   const addresses = addressMap(bound, admin);
@@ -195,8 +202,9 @@ export async function start(settings: Settings, output: LogOutput): Promise<Runn
       nextLook.stop();
       // Who sends us traffic is told first.
       await speaker?.stop();
-      await control?.close();
-      await new Promise((resolve) => setTimeout(resolve, settings.drainDelay));
+      // An API server that is away takes nothing from the time that there is for draining.
+      const delay = new Promise((resolve) => setTimeout(resolve, settings.drainDelay));
+      await Promise.all([control?.close(), delay]);
       await supervisor.stop(settings.timeouts.drain);
       await source.close();
       await ownAddresses.close();

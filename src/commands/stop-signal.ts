@@ -12,3 +12,16 @@ export function stopSignal(): AbortSignal {
   process.on('SIGINT', onSignal);
   return stop.signal;
 }
+
+/** What `work` gives; rejects as soon as `stop` aborts. */
+export async function unlessStopped<T>(stop: AbortSignal, work: Promise<T>): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const giveUp = (): void => reject(new Error(`${stop.reason} while starting`));
+  if (stop.aborted) giveUp();
+  stop.addEventListener('abort', giveUp, { once: true });
+  try {
+    return await Promise.race([work, promise]);
+  } finally {
+    stop.removeEventListener('abort', giveUp);
+  }
+}
