@@ -13,7 +13,8 @@ import {
   SecretBytes,
   type Service,
 } from '../../model/snapshot.ts';
-import { EXCLUDE_LABEL, type NodePlan, type PlanInput, type PlanSources, planNode } from './plan.ts';
+import { EXCLUDE_LABEL } from '../pool-choice.ts';
+import { type NodePlan, type PlanInput, type PlanSources, planNode } from './plan.ts';
 
 const meta = (name: string, more: Partial<ObjectMeta> = {}): ObjectMeta => ({
   namespace: 'lb',

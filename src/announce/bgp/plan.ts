@@ -11,6 +11,8 @@ import type { BgpAdvertisement, IpAddressPool } from '../../model/metallb.ts';
 import type { Problem } from '../../model/problem.ts';
 import type { ExposedService, ServiceAddress } from '../../model/service-address.ts';
 import type { EndpointSlice, Node, Service, Snapshot } from '../../model/snapshot.ts';
+import { choosesPool, EXCLUDE_LABEL } from '../pool-choice.ts';
+import { servingNodes, slicesByService } from '../serving.ts';
 import { networkBits } from './nlri.ts';
 import type { PeerConfig } from './peer.ts';
 import {
@@ -56,8 +58,6 @@ export interface NodePlan {
   readonly problems: readonly Problem[];
 }
 
-/** Kubernetes: "exclude this node from external load balancers", whatever its value. */
-export const EXCLUDE_LABEL = 'node.kubernetes.io/exclude-from-external-load-balancers';
 /** MetalLB's limit for one prefix; it keeps attributes far from the size of a message. */
 const MOST_COMMUNITIES = 63;
 
@@ -152,23 +152,12 @@ function covers(object: BgpAdvertisement, pool: IpAddressPool, service: Service)
   return choosesPool(object, pool) && matchesAny(object.serviceSelectors, service.meta.labels);
 }
 
-/** Names and selectors are a union; with neither, every pool is meant. */
-function choosesPool(
-  { ipAddressPools, ipAddressPoolSelectors }: BgpAdvertisement,
-  { meta }: IpAddressPool,
-): boolean {
-  if (ipAddressPools.length === 0) return matchesAny(ipAddressPoolSelectors, meta.labels);
-  if (ipAddressPools.includes(meta.name)) return true;
-  return ipAddressPoolSelectors.length > 0 && matchesAny(ipAddressPoolSelectors, meta.labels);
-}
-
 function judgeNode(node: Node, ignoreExcludeLabel: boolean): Verdict | null {
   if (node.networkUnavailable) return 'nodeNetworkUnavailable';
   if (!ignoreExcludeLabel && node.meta.labels.has(EXCLUDE_LABEL)) return 'nodeLabeledExcludeBalancers';
   return null;
 }
 
-/** An endpoint counts when it serves, also while it terminates: the node would still send it traffic. */
 function judge(
   service: Service,
   offers: readonly Offer[],
@@ -178,12 +167,8 @@ function judge(
 ): Verdict {
   if (offers.length === 0) return 'noMatchingAdvertisement';
   const local = service.externalTrafficPolicy === 'Local';
-  const addressType = family === 4 ? 'IPv4' : 'IPv6';
-  const served = slices.some(
-    (slice) =>
-      slice.addressType === addressType &&
-      slice.endpoints.some((endpoint) => endpoint.serving && (!local || endpoint.nodeName === nodeName)),
-  );
+  const { anywhere, nodes } = servingNodes(slices, family);
+  const served = local ? nodes.has(nodeName) : anywhere;
   if (!served) return local ? 'noLocalEndpoints' : 'noEndpoints';
   return offers.every(({ peers }) => peers.length === 0) ? 'noPeer' : 'announced';
 }
@@ -233,23 +218,6 @@ function addRoute(table: Table, { object, communities }: Offer, prefix: IpPrefix
     communities: kept,
     largeCommunities: large.slice(0, MOST_COMMUNITIES - kept.length),
   });
-}
-
-/** core/v1 Endpoints only count without real slices. */
-function slicesByService(slices: Iterable<EndpointSlice>): Map<ObjectKey, EndpointSlice[]> {
-  const byService = new Map<ObjectKey, EndpointSlice[]>();
-  for (const slice of slices) {
-    if (slice.service === null) continue;
-    const others = byService.get(slice.service) ?? [];
-    byService.set(slice.service, [...others, slice]);
-  }
-  for (const [key, group] of byService)
-    if (group.some(({ fromEndpoints }) => !fromEndpoints))
-      byService.set(
-        key,
-        group.filter(({ fromEndpoints }) => !fromEndpoints),
-      );
-  return byService;
 }
 
 /** What several Services run into is told once. */
