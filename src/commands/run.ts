@@ -140,14 +140,17 @@ export async function start(
     const secrets =
       speaker === null ? translation.secrets : translation.secrets.union(speaker.secretsFor(snapshot));
     if (!source.want({ names: translation.externalNames, secrets })) return;
-    const plan = ownAddresses.update(snapshot, leads || api === null ? 'decides' : 'follows');
+    const decides = (leads || api === null) && !source.isProvisional;
+    const plan = ownAddresses.update(snapshot, decides ? 'decides' : 'follows');
     const notAnnounced = speaker?.update(snapshot, plan) ?? NO_PROBLEMS;
     const found = joinProblems(translation.problems, plan.problems, notAnnounced);
     logProblems(log, problems, found);
     problems = found;
     objects = countObjects(snapshot);
     const addresses = givenInCluster(plan, addressOptions(settings.addresses, settings.source.kind));
-    control?.update({ snapshot, problems, ingresses: translation.ingresses, addresses });
+    // Of what is left of an earlier life nothing is told: the cluster may have moved on.
+    if (!source.isProvisional)
+      control?.update({ snapshot, problems, ingresses: translation.ingresses, addresses });
     if (translation.table === current) return metrics.recordObjects(objects, countProblems(problems));
     current = translation.table;
     supervisor.apply(translation.table);

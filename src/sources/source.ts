@@ -22,5 +22,10 @@ export interface Source {
    * there in a moment: what was made of it shall not be used, and another snapshot follows, changed or not.
    */
   want(wants: Wants): boolean;
+  /**
+   * Whether the snapshot handed out last is only what was known in an earlier life: good enough to serve by, but nothing
+   * that others rely on may follow from it. A snapshot that is not is handed out as soon as there is one.
+   */
+  readonly isProvisional: boolean;
   close(): Promise<void>;
 }

@@ -113,6 +113,37 @@ describe('a start without the API server', () => {
     assert.equal(await shown(t, proxy.https, { servername: 'web.test' }), certificate.fingerprint);
   });
 
+  test('writes nothing to the cluster that follows from what was on disk', async (t) => {
+    const { cluster, cache } = await servedOnce(t);
+    const metadata = { name: 'tidegate', namespace: 'default' };
+    cluster.put({ apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata, spec: {} });
+    await cluster.api.stop();
+    const publish = ['--publish-status-address', '192.0.2.1'];
+    const proxy = await startInCluster(t, cluster, [...flags(cache), ...publish]);
+    const goes = ingress('goes', 'goes.test', rule);
+    cluster.put({ ...goes, spec: { ...(goes['spec'] as object), ingressClassName: 'other' } });
+    const overloaded = { kind: 'status', status: 503, reason: 'ServiceUnavailable' } as const;
+    cluster.api.fault = ({ verb, resource }) =>
+      verb === 'list' && resource.plural === 'services' ? overloaded : null;
+    await cluster.api.start();
+    await proxy.logged('the election', ({ event }) => event === 'leading');
+    const before = cluster.count('list services');
+    await eventually(() => assert.ok(cluster.count('list services') > before + 1));
+    const writes = () => cluster.api.requests.filter(({ subresource }) => subresource === 'status');
+    assert.deepEqual(
+      writes().map(({ name }) => name),
+      [],
+    );
+
+    cluster.api.fault = () => null;
+    await eventually(() =>
+      assert.deepEqual(
+        writes().map(({ name }) => name),
+        ['web'],
+      ),
+    );
+  });
+
   const damages: [string, (text: string) => string][] = [
     ['is cut off', (text) => text.slice(0, text.length / 2)],
     ['is damaged', (text) => text.replaceAll('"kind"', '"kind')],

@@ -119,6 +119,10 @@ class Watching implements KubernetesSource {
     return this.#connected;
   }
 
+  get isProvisional(): boolean {
+    return this.#phase === 'cached';
+  }
+
   get behindMs(): number | null {
     if (this.#connected) return 0;
     return this.#connectedAt === null ? null : performance.now() - this.#connectedAt;
@@ -225,9 +229,10 @@ class Watching implements KubernetesSource {
   #becomeLive(): void {
     clearTimeout(this.#cacheTimer);
     const changes = this.#objects.takeChanges();
-    const removed = this.#phase === 'cached' ? [...vanished(this.#snapshot, changes.put, this.#feeds)] : [];
+    const wasCached = this.isProvisional;
+    const removed = wasCached ? [...vanished(this.#snapshot, changes.put, this.#feeds)] : [];
     this.#phase = 'live';
-    this.#publish({ put: changes.put, removed });
+    this.#publish({ put: changes.put, removed }, wasCached);
   }
 
   #update(): void {
@@ -251,12 +256,13 @@ class Watching implements KubernetesSource {
     this.#holdTimer = setTimeout(() => this.#update(), ms + 1);
   }
 
-  #publish(changes: Changes): void {
+  /** `isConfirmed`: what was provisional counts from now on, also where it stays the same. */
+  #publish(changes: Changes, isConfirmed = false): void {
     const all = { ...changes, problems: this.#problems(), resolvedNames: this.#names.results };
     const next = nextSnapshot(this.#snapshot, all);
     const isFirst = this.#snapshot.version === 0;
     const isHeld = this.#heldUntil !== null;
-    if (next === this.#snapshot && !isHeld && !isFirst) return;
+    if (next === this.#snapshot && !isHeld && !isFirst && !isConfirmed) return;
     // An empty cluster changes nothing, but the first snapshot is promised.
     this.#snapshot = next.version === 0 ? { ...next, version: 1 } : next;
     this.#onSnapshot(this.#snapshot);

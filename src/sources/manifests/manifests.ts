@@ -57,6 +57,7 @@ function oneSpelling(path: string): string {
 class ManifestsSource implements Source {
   readonly #root: string;
   readonly #folder: Folder;
+  readonly isProvisional = false;
   readonly #files = new ManifestSet();
   readonly #names: NameResolver;
   readonly #settled = new Debounce(MAX_WAIT_MS, () => this.#update());
