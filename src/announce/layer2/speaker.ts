@@ -109,7 +109,7 @@ export class Layer2Speaker {
     this.#hosts = this.#key === null ? [] : others.flatMap(({ addresses }) => addresses);
     this.#port.listenFor(this.#hosts);
     const now = performance.now();
-    this.#perform(this.#ownership.plan(addresses, now));
+    this.#perform(this.#ownership.plan(addresses, now), now);
     this.#settle(now);
   }
 
@@ -177,7 +177,7 @@ export class Layer2Speaker {
   }
 
   #step(now: number): void {
-    this.#perform(this.#ownership.members(this.#membership.members(now), now));
+    this.#perform(this.#ownership.members(this.#membership.members(now), now), now);
     this.#settle(now);
   }
 
@@ -200,9 +200,9 @@ export class Layer2Speaker {
       this.#timer = setTimeout(() => this.#step(performance.now()), Math.max(1, Math.ceil(due - now)));
   }
 
-  #perform(actions: readonly OwnershipAction[]): void {
+  #perform(actions: readonly OwnershipAction[], now: number): void {
     if (actions.length === 0) return;
-    for (const action of actions) this.#performOne(action);
+    for (const action of actions) this.#performOne(action, now);
     if (actions.some(({ type }) => type !== 'probe')) {
       this.#tellSelf();
       this.#send(true);
@@ -210,7 +210,7 @@ export class Layer2Speaker {
     this.#report();
   }
 
-  #performOne(action: OwnershipAction): void {
+  #performOne(action: OwnershipAction, now: number): void {
     const { type, address } = action;
     switch (type) {
       case 'probe':
@@ -225,7 +225,7 @@ export class Layer2Speaker {
         });
         return void this.#announced.set(address, {
           interfaces: action.interfaces,
-          since: performance.now(),
+          since: now,
           bursts: 0,
         });
       default:
@@ -284,7 +284,7 @@ export class Layer2Speaker {
     const now = performance.now();
     const speaker = this.#membership.speakerOf(mac);
     if (speaker === null) this.#onConflict(segment, address, mac, now);
-    this.#perform(this.#ownership.answered(address, speaker, now));
+    this.#perform(this.#ownership.answered(address, speaker, now), now);
     this.#settle(now);
   }
 
