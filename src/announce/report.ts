@@ -1,25 +1,43 @@
 /** What a speaker announces and to whom, put together for those who ask. Pure. */
 import { formatPrefix } from '../model/ip-text.ts';
-import type { ExposedService } from '../model/service-address.ts';
-import type { AnnouncedAddress, PeerReport, RouteReport } from '../model/speaker-report.ts';
+import type { AnnouncedAddress, InterfaceReport, PeerReport, RouteReport } from '../model/speaker-report.ts';
 import type { BfdStatus } from './bfd/status.ts';
 import type { PeerConfig } from './bgp/peer.ts';
 import type { NodePlan } from './bgp/plan.ts';
 import type { Route } from './bgp/rib-out.ts';
 import type { SessionStatus } from './bgp/session.ts';
+import type { Layer2Status } from './layer2/status.ts';
+import type { AnnouncementPlan } from './plan.ts';
 
 /** Every address of a pool. */
 export function addressReports(
-  services: readonly ExposedService[],
-  plan: Pick<NodePlan, 'services'>,
+  { services, bgp, layer2 }: Pick<AnnouncementPlan, 'services' | 'bgp' | 'layer2'>,
+  status: Layer2Status | null,
 ): AnnouncedAddress[] {
+  const held = new Map(status?.addresses.map((entry) => [entry.address, entry]));
   return services.flatMap(({ service, addresses }) =>
     addresses.flatMap(({ address, pool }) => {
       const { key } = service.meta;
-      const bgp = plan.services.get(key);
-      return pool === null || bgp === undefined ? [] : [{ service: key, address, pool, bgp }];
+      const overBgp = bgp.services.get(key);
+      const { verdict } = layer2.services.get(key) ?? { verdict: 'noMatchingAdvertisement' };
+      const { owners = [], elected = null, state = 'idle', interfaces = [] } = held.get(address) ?? {};
+      if (pool === null || overBgp === undefined) return [];
+      return [
+        {
+          service: key,
+          address,
+          pool,
+          bgp: overBgp,
+          layer2: { verdict, owners, elected, state, interfaces },
+        },
+      ];
     }),
   );
+}
+
+/** What is counted on each interface. */
+export function interfaceReports(status: Layer2Status | null): InterfaceReport[] {
+  return (status?.interfaces ?? []).map(({ name, mac, counters }) => ({ name, mac, ...counters }));
 }
 
 /** `status` by the peer's name, `bfd` by its address. */

@@ -1,21 +1,25 @@
 /**
  * Announces the addresses of Services from this node; the same inside `run` and in a process of its own. It is told of
- * every snapshot, works out what follows for this node, and hands it to those who talk to routers and neighbours.
+ * every snapshot, works out what follows for this node, and hands it to the threads that talk to routers and
+ * neighbours.
  */
+import { readFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { isDeepStrictEqual } from 'node:util';
 import type { BfdStatus } from '../announce/bfd/status.ts';
-import { type NodePlan, planNode } from '../announce/bgp/plan.ts';
 import type { SessionStatus } from '../announce/bgp/session.ts';
 import { RoutingThread } from '../announce/bgp/thread.ts';
 import { ConfigurationReader, passwordSecrets } from '../announce/configuration.ts';
+import type { Layer2Conflict, Layer2Status } from '../announce/layer2/status.ts';
+import { Layer2Thread } from '../announce/layer2/thread.ts';
 import { hostAsNode } from '../announce/own-node.ts';
-import { addressReports, peerReports, routeReports } from '../announce/report.ts';
+import { type AnnouncementPlan, planAnnouncements } from '../announce/plan.ts';
+import { addressReports, interfaceReports, peerReports, routeReports } from '../announce/report.ts';
 import type { AddressOptions, AddressPlan } from '../ipam/address-planner.ts';
 import { exposedServices } from '../ipam/service-addresses.ts';
+import { interfaceNames } from '../linux/interfaces.ts';
 import { type ObjectKey, objectKey } from '../model/keys.ts';
 import type { Problem } from '../model/problem.ts';
-import type { ExposedService } from '../model/service-address.ts';
 import type { Node, Snapshot } from '../model/snapshot.ts';
 import type { Notice, SpeakerReport } from '../model/speaker-report.ts';
 import type { Log } from '../observe/log.ts';
@@ -29,40 +33,35 @@ export interface NodeSpeakerOptions {
   readonly log: Log;
 }
 
-/** What the last snapshot came to. */
-interface Planned {
-  readonly node: Node;
-  readonly services: readonly ExposedService[];
-  readonly bgp: NodePlan;
-  readonly problems: readonly Problem[];
-}
-
-const NO_PLAN: NodePlan = { peers: [], routes: new Map(), services: new Map(), problems: [] };
 const NO_SECRETS: ReadonlySet<ObjectKey> = new Set();
 const NO_PROBLEMS: readonly Problem[] = [];
 const MAX_NOTICES = 20;
+/** A speaker that missed so many heartbeats is dead. */
+const MISSED_HEARTBEATS = 4;
+const LEAST_KEY_BYTES = 16;
 /** Peers read it (RFC 9003). */
 const FAREWELL = 'the speaker was told to stop';
 
 export class NodeSpeaker {
   readonly #options: NodeSpeakerOptions;
   readonly #configuration: ConfigurationReader;
-  readonly #routing: RoutingThread;
+  readonly #key: Uint8Array | null;
+  /** Each begins when there is something to announce that way. */
+  #routing: RoutingThread | null = null;
+  #layer2: Layer2Thread | null = null;
   readonly #sessions = new Map<string, SessionStatus>();
   readonly #bfd = new Map<string, BfdStatus>();
+  #neighbours: Layer2Status | null = null;
   readonly #notices: Notice[] = [];
   #seen: readonly unknown[] = [];
-  #planned: Planned | null = null;
+  #plan: AnnouncementPlan | null = null;
+  #problems: readonly Problem[] = NO_PROBLEMS;
 
+  /** Throws with a message for the user when the shared key cannot be used. */
   constructor(options: NodeSpeakerOptions) {
     this.#options = options;
     this.#configuration = new ConfigurationReader(options.addresses.poolNamespace);
-    this.#routing = new RoutingThread({
-      onStatus: (status) => this.#onSession(status),
-      onBfd: (status) => this.#bfd.set(status.address, status),
-      onProblem: (text) => this.#notice(text),
-    });
-    this.#routing.listen(listenAddresses(options.settings.bgpListen));
+    this.#key = options.settings.key === null ? null : readKey(options.settings.key);
   }
 
   /** Secrets that are needed to make something of a snapshot: passwords of peers. */
@@ -74,68 +73,66 @@ export class NodeSpeaker {
   /** From here on this is what is to be announced. Gives what is wrong with it, the same list while that is the same. */
   update(snapshot: Snapshot, addresses: AddressPlan): readonly Problem[] {
     const seen = [addresses, ...INPUTS.map((name) => snapshot[name])];
-    if (this.#planned !== null && seen.every((value, index) => value === this.#seen[index]))
-      return this.#planned.problems;
-    this.#seen = seen;
-    const { snapshot: sources, problems: left } = this.#configuration.read(snapshot);
+    if (seen.every((value, index) => value === this.#seen[index])) return this.#problems;
     const node = this.#ownNode(snapshot);
     if (node === null) {
       this.#notice(
         `there is no Node "${this.#options.settings.nodeName}": nothing changes here; set --node-name (or NODE_NAME by fieldRef spec.nodeName) to the name of the Node that this runs on`,
       );
-      return this.#planned?.problems ?? NO_PROBLEMS;
+      return this.#problems;
     }
+    this.#seen = seen;
+    const { snapshot: sources, problems: leftOut } = this.#configuration.read(snapshot);
     const { settings, source, addresses: options } = this.#options;
-    const services = exposedServices({
-      services: snapshot.services,
-      namespaces: snapshot.namespaces,
-      pools: addresses.pools,
-      ownership: options.ownership,
-      decided: source === 'manifests' ? addresses.allocations : null,
-      announceExternalIps: settings.announceExternalIps,
-    });
-    const bgp = planNode({
+    const plan = planAnnouncements({
       sources,
       node,
-      services,
-      namespace: null,
+      services: exposedServices({
+        services: snapshot.services,
+        namespaces: snapshot.namespaces,
+        pools: addresses.pools,
+        ownership: options.ownership,
+        decided: source === 'manifests' ? addresses.allocations : null,
+        announceExternalIps: settings.announceExternalIps,
+      }),
       ignoreExcludeLabel: settings.announceExcludedNodes,
+      interfaces: new Set(interfaceNames()),
     });
-    const before = this.#planned;
-    const problems = [...left, ...bgp.problems];
-    this.#planned = {
-      node,
-      services,
-      bgp,
-      problems: isDeepStrictEqual(problems, before?.problems) ? before!.problems : problems,
-    };
-    this.#applyRoutes(bgp, before?.bgp ?? NO_PLAN);
-    return this.#planned.problems;
+    const before = this.#plan;
+    this.#plan = plan;
+    this.#applyRoutes(plan, before);
+    this.#applyLayer2(plan, before);
+    const problems = [...leftOut, ...plan.problems];
+    if (!isDeepStrictEqual(problems, this.#problems)) this.#problems = problems;
+    return this.#problems;
   }
 
   /** What is announced now, and how it stands with those that are told. */
   report(): SpeakerReport {
-    const { bgp = NO_PLAN, services = [] } = this.#planned ?? {};
+    const plan = this.#plan;
+    const bgp = plan?.bgp ?? { peers: [], routes: new Map() };
     return {
       node: this.#options.settings.nodeName,
-      addresses: addressReports(services, bgp),
+      addresses: plan === null ? [] : addressReports(plan, this.#neighbours),
       peers: peerReports(bgp, this.#sessions, this.#bfd),
       routes: routeReports(bgp.routes),
+      speakers: this.#neighbours?.members.map(({ name }) => name) ?? [],
+      interfaces: interfaceReports(this.#neighbours),
+      conflicts: this.#neighbours?.conflicts ?? [],
       notices: [...this.#notices],
     };
   }
 
   /** Resolves when neighbours and routers know that we are gone. */
   async stop(): Promise<void> {
-    await this.#routing.stop(
-      this.#keepsRoutes() ? { kind: 'restart', text: FAREWELL } : { kind: 'shutdown', text: FAREWELL },
-    );
+    const kind = this.#keepsRoutes() ? 'restart' : 'shutdown';
+    await Promise.all([this.#layer2?.stop(), this.#routing?.stop({ kind, text: FAREWELL })]);
   }
 
   /** A cordoned Node is about to be emptied: then nobody comes back soon. */
   #keepsRoutes(): boolean {
     const { stop } = this.#options.settings;
-    return stop === 'keep' || (stop === 'auto' && this.#planned?.node.unschedulable === false);
+    return stop === 'keep' || (stop === 'auto' && this.#plan?.node.unschedulable === false);
   }
 
   #ownNode({ nodes }: Snapshot): Node | null {
@@ -145,19 +142,64 @@ export class NodeSpeaker {
     return source === 'manifests' ? hostAsNode(settings.nodeName, ownAddresses()) : null;
   }
 
-  #applyRoutes(plan: NodePlan, before: NodePlan): void {
-    const { peers, routes } = plan;
-    if (isDeepStrictEqual([peers, routes], [before.peers, before.routes])) return;
+  #applyRoutes({ bgp: { peers, routes } }: AnnouncementPlan, before: AnnouncementPlan | null): void {
+    if (isDeepStrictEqual([peers, routes], [before?.bgp.peers, before?.bgp.routes])) return;
     const names = new Set(peers.map(({ name }) => name));
     for (const name of this.#sessions.keys()) if (!names.has(name)) this.#sessions.delete(name);
     const watched = new Set(peers.flatMap(({ bfd, address }) => (bfd === null ? [] : [address])));
     for (const address of this.#bfd.keys()) if (!watched.has(address)) this.#bfd.delete(address);
-    this.#routing.apply({ peers, routes });
+    if (this.#routing === null && peers.length > 0) this.#routing = this.#startRouting();
+    this.#routing?.apply({ peers, routes });
+  }
+
+  #startRouting(): RoutingThread {
+    const routing = new RoutingThread({
+      onStatus: (status) => this.#onSession(status),
+      onBfd: (status) => this.#bfd.set(status.address, status),
+      onProblem: (text) => this.#notice(text),
+    });
+    const { bgpListen } = this.#options.settings;
+    if (bgpListen !== null) routing.listen(listenAddresses(bgpListen));
+    return routing;
+  }
+
+  #applyLayer2({ layer2, speakers }: AnnouncementPlan, before: AnnouncementPlan | null): void {
+    const wanted = { addresses: layer2.addresses, peers: speakers };
+    if (isDeepStrictEqual(wanted, { addresses: before?.layer2.addresses, peers: before?.speakers })) return;
+    if (this.#key === null && speakers.length > 1) {
+      // All of them would answer.
+      this.#notice(
+        `${speakers.length} Nodes may announce addresses by ARP and NDP (L2Advertisement), so their speakers must share a secret: give all of them the same file with --speaker-key. Nothing is announced that way.`,
+      );
+      return this.#layer2?.set({ addresses: [], peers: [] });
+    }
+    if (this.#layer2 === null && layer2.addresses.length > 0) this.#layer2 = this.#startLayer2();
+    this.#layer2?.set(wanted);
+  }
+
+  #startLayer2(): Layer2Thread {
+    const { nodeName, port, heartbeatMs, excludedInterfaces } = this.#options.settings;
+    return new Layer2Thread(
+      {
+        node: nodeName,
+        port,
+        address: null,
+        key: this.#key,
+        intervalMs: heartbeatMs,
+        missed: MISSED_HEARTBEATS,
+        excludedInterfaces,
+      },
+      {
+        onStatus: (status) => this.#onNeighbours(status),
+        onConflict: (conflict) => this.#onConflict(conflict),
+        onProblem: (text) => this.#notice(text),
+      },
+    );
   }
 
   #onSession(status: SessionStatus): void {
     const { name, address, state, lastError } = status;
-    if (this.#planned?.bgp.peers.every((peer) => peer.name !== name) !== false) return;
+    if (this.#plan?.bgp.peers.every((peer) => peer.name !== name) !== false) return;
     const wasUp = this.#sessions.get(name)?.state === 'Established';
     const isUp = state === 'Established';
     this.#sessions.set(name, status);
@@ -165,6 +207,23 @@ export class NodeSpeaker {
     if (isUp && !wasUp) log.info('bgp-session-up', `BGP with ${name} is up`, { peer: name, address });
     if (wasUp && !isUp)
       log.warn('bgp-session-down', `BGP with ${name} is down: ${lastError}`, { peer: name });
+  }
+
+  #onNeighbours(status: Layer2Status): void {
+    const before = announced(this.#neighbours);
+    const now = announced(status);
+    this.#neighbours = status;
+    const { log } = this.#options;
+    const came = [...now].filter((address) => !before.has(address));
+    const went = [...before].filter((address) => !now.has(address));
+    if (came.length > 0) log.info('layer2-taken', 'this node answers for addresses', some(came));
+    if (went.length > 0) log.info('layer2-given', 'this node no longer answers for addresses', some(went));
+  }
+
+  #onConflict({ address, mac, interface: on }: Layer2Conflict): void {
+    this.#notice(
+      `the host ${mac} on ${on} uses the address ${address}, which is a Service's: take it from that host or out of the pool`,
+    );
   }
 
   #notice(text: string): void {
@@ -191,9 +250,7 @@ const INPUTS = [
 ] as const;
 
 /** `::` is for both families, which are sockets of their own here. */
-function listenAddresses(listen: ListenAddress | null): { host: string; port: number }[] {
-  if (listen === null) return [];
-  const { address, port } = listen;
+function listenAddresses({ address, port }: ListenAddress): { host: string; port: number }[] {
   return (address === '::' ? ['0.0.0.0', '::'] : [address]).map((host) => ({ host, port }));
 }
 
@@ -201,5 +258,29 @@ function listenAddresses(listen: ListenAddress | null): { host: string; port: nu
 function ownAddresses(): string[] {
   const entries = Object.values(networkInterfaces()).flatMap((list = []) => list);
   const outside = entries.filter(({ internal, scopeid }) => !internal && !scopeid);
-  return outside.sort((a, b) => a.family.localeCompare(b.family)).map(({ address }) => address);
+  return outside.sort((a, b) => (a.family < b.family ? -1 : 1)).map(({ address }) => address);
 }
+
+function readKey(file: string): Uint8Array {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8').trim();
+  } catch (error) {
+    throw new Error(`--speaker-key: ${(error as Error).message}`);
+  }
+  const key = new TextEncoder().encode(text);
+  if (key.length >= LEAST_KEY_BYTES) return key;
+  throw new Error(
+    `--speaker-key: ${file} has ${key.length} bytes: expected at least ${LEAST_KEY_BYTES}, like those of: openssl rand -hex 32`,
+  );
+}
+
+const MAX_TOLD = 100;
+
+const announced = (status: Layer2Status | null): ReadonlySet<string> =>
+  new Set(status?.addresses.flatMap(({ address, state }) => (state === 'announcing' ? [address] : [])));
+
+const some = (addresses: readonly string[]) => ({
+  addresses: addresses.slice(0, MAX_TOLD),
+  count: addresses.length,
+});

@@ -43,9 +43,10 @@ async function ask({ address, port }: ListenAddress): Promise<SpeakerReport> {
 }
 
 function tables(report: SpeakerReport, paint: Paint, now: number): string {
-  const { addresses, peers, routes, notices } = report;
+  const { addresses, peers, routes, notices, speakers } = report;
   const parts = [
     `${paint('bold', 'Node')} ${printable(report.node)}\n`,
+    `${paint('bold', 'Speakers on layer 2')} ${printable(speakers.join(', ') || 'none')}\n`,
     section('Addresses', ADDRESS_HEAD, addresses.map(addressRow), paint),
     section(
       'Peers',
@@ -69,10 +70,20 @@ function tables(report: SpeakerReport, paint: Paint, now: number): string {
   return parts.join('\n');
 }
 
-const ADDRESS_HEAD = ['ADDRESS', 'SERVICE', 'POOL', 'BGP', 'TO'];
+const ADDRESS_HEAD = ['ADDRESS', 'SERVICE', 'POOL', 'LAYER 2', 'BGP'];
 
-function addressRow({ address, service, pool, bgp }: AnnouncedAddress): string[] {
-  return [address, service, pool, bgp.verdict, bgp.peers.join(',') || '-'];
+function addressRow({ address, service, pool, bgp, layer2 }: AnnouncedAddress): string[] {
+  const toldTo = bgp.peers.length > 0 ? `announced to ${bgp.peers.join(',')}` : bgp.verdict;
+  return [address, service, pool, layer2Cell(layer2), toldTo];
+}
+
+/** Who answers for it; where nobody does, why. */
+function layer2Cell({ verdict, owners, elected, state, interfaces }: AnnouncedAddress['layer2']): string {
+  if (verdict !== 'announced') return verdict;
+  const on = interfaces.length > 0 ? ` (here on ${interfaces.join(',')})` : '';
+  if (owners.length > 0) return `${owners.join(' and ')}${on}`;
+  if (state === 'in-use') return 'nobody: a foreign host uses it';
+  return elected === null ? 'nobody: no speaker that may lives' : `nobody yet: ${elected} is to take it`;
 }
 
 const PEER_HEAD = ['PEER', 'ADDRESS', 'STATE', 'SINCE', 'ROUTES', 'BFD', 'LAST ERROR'];

@@ -59,6 +59,8 @@ export type ProblemReason =
   | 'PoolOverlap' // an address pool has addresses that belong to something else
   | 'AddressUnavailable' // an address that was asked for is not to be had
   | 'OtherNamespace' // a kind that is read from one namespace only, in another one
+  | 'InterfaceNotFound' // a node does not have an interface that it is to announce on
+  | 'AddressInUse' // a host that is no speaker uses an address that is announced
   | 'NameRefused'; // ExternalName that is not allowed, or resolves to a forbidden range
 
 /** `Ingress shop/web` — how an object is named in every message. */

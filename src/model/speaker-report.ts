@@ -8,6 +8,10 @@ export interface SpeakerReport {
   readonly addresses: readonly AnnouncedAddress[];
   readonly peers: readonly PeerReport[];
   readonly routes: readonly RouteReport[];
+  /** Speakers that live, with this one; empty without layer 2. */
+  readonly speakers: readonly string[];
+  readonly interfaces: readonly InterfaceReport[];
+  readonly conflicts: readonly ConflictReport[];
   /** What an operator should know that stands nowhere else; the newest last, at most 20. */
   readonly notices: readonly Notice[];
 }
@@ -18,6 +22,41 @@ export interface AnnouncedAddress {
   readonly pool: string;
   /** Over BGP; `verdict` is `announced` or the reason why not. */
   readonly bgp: { readonly verdict: string; readonly peers: readonly string[] };
+  /** By ARP or NDP. */
+  readonly layer2: {
+    /** `announced` (from some node) or the reason why not. */
+    readonly verdict: string;
+    /** Who answers for it: as a rule one; none while it is being taken over. */
+    readonly owners: readonly string[];
+    /** Who should, by what this speaker knows. */
+    readonly elected: string | null;
+    /** What this speaker does about it: `idle`, `probing`, `in-use` (by a foreign host) or `announcing`. */
+    readonly state: string;
+    /** Where this speaker announces it. */
+    readonly interfaces: readonly string[];
+  };
+}
+
+/** Of an interface on which addresses may be announced. */
+export interface InterfaceReport {
+  readonly name: string;
+  readonly mac: string;
+  /** For addresses that we answer for, and the answers. */
+  readonly requests: number;
+  readonly responses: number;
+  /** Announcements that nobody had asked for. */
+  readonly gratuitous: number;
+  /** Frames that could not be sent. */
+  readonly unsent: number;
+  /** By protocol and reason, like `arp not-announced`. */
+  readonly ignored: readonly (readonly [reason: string, count: number])[];
+}
+
+/** A host that is no speaker uses an address that we announce or should. */
+export interface ConflictReport {
+  readonly address: string;
+  readonly mac: string;
+  readonly interface: string;
 }
 
 export interface PeerReport {

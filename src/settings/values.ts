@@ -300,6 +300,20 @@ export const publishedAddresses: ValueKind<readonly string[]> = listOf(
   },
 );
 
+/** Regular expressions; a comma cannot be part of one. */
+export const patterns: ValueKind<readonly string[]> = listOf(
+  'REGEX,…',
+  'a list of regular expressions like ^docker.*,^lo$',
+  (text) => {
+    try {
+      new RegExp(text);
+      return text;
+    } catch {
+      return undefined;
+    }
+  },
+);
+
 export const filePath: ValueKind<string> = fromText('PATH', 'a path', (text) =>
   text === '' ? undefined : text,
 );
