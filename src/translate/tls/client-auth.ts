@@ -1,10 +1,11 @@
 /** Client certificates: what the auth-tls-* annotations of an Ingress ask for, with the Secret they name. */
 import { createHash } from 'node:crypto';
 import type { ClientAuth } from '../../model/certificate.ts';
-import { type ObjectKey, objectKey } from '../../model/keys.ts';
+import type { ObjectKey } from '../../model/keys.ts';
 import { type Ingress, type Secret, SecretBytes } from '../../model/snapshot.ts';
 import type { ProblemText } from '../problem-of.ts';
 import { readAuthorities, textOf } from './authorities.ts';
+import { secretReference } from './secret-reference.ts';
 import { EXPECTED_PATTERN, isUsablePattern } from './subject-pattern.ts';
 
 /** What the annotations say; without a Secret the others mean nothing. */
@@ -32,7 +33,7 @@ export interface ReadClientAuth {
   /** null: no certificate is asked for. */
   readonly clientAuth: ClientAuth | null;
   readonly problem: ProblemText | null;
-  /** The Secret that was looked up, found or not. */
+  /** The Secret that was looked up, found or not; null when none is named that may be. */
   readonly secret: ObjectKey | null;
 }
 
@@ -46,8 +47,8 @@ export function readClientAuth(
 ): ReadClientAuth {
   const { secret: named, verify, depth, passCertificate, matchSubject, errorPage } = asked;
   if (named === null || verify === 'off') return NONE;
-  const [namespace = '', name = '', more] = named.split('/');
-  const key = objectKey(namespace, name);
+  const reference = secretReference(ingress, named);
+  const key = reference.kind === 'own' ? reference.key : null;
   const refuse = (reason: ProblemText['reason'], fault: string, annotation = 'secret'): ReadClientAuth => ({
     clientAuth: { kind: 'closed', id: 'closed' },
     problem: {
@@ -58,18 +59,12 @@ export function readClientAuth(
     },
     secret: key,
   });
-  if (namespace === '' || name === '' || more !== undefined)
-    return refuse('InvalidAnnotation', `"${named}" is not valid: expected NAMESPACE/NAME of a Secret`);
-  if (namespace !== ingress.meta.namespace)
-    return refuse(
-      'InvalidAnnotation',
-      `"${named}" is in another namespace than the Ingress, which is not allowed`,
-    );
+  if (reference.kind === 'refused') return refuse('InvalidAnnotation', reference.fault);
   if (matchSubject !== '' && !isUsablePattern(matchSubject)) {
     const shown = JSON.stringify(matchSubject.slice(0, 100));
     return refuse('InvalidAnnotation', `${shown} is not valid: ${EXPECTED_PATTERN}`, 'match-cn');
   }
-  const secret = secrets.get(key);
+  const secret = secrets.get(reference.key);
   if (secret === undefined) return refuse('SecretNotFound', `there is no Secret ${key}`);
   const authorities = readAuthorities(secret, false);
   if (authorities.fault !== null) return refuse('InvalidSecret', authorities.fault);

@@ -1,6 +1,6 @@
 /** TLS towards backends: what the proxy-ssl-* annotations of an Ingress ask for, with the Secret they name. */
 import { createHash } from 'node:crypto';
-import { type ObjectKey, objectKey } from '../../model/keys.ts';
+import type { ObjectKey } from '../../model/keys.ts';
 import { type Ingress, type Secret, SecretBytes, type Service } from '../../model/snapshot.ts';
 import {
   type TlsVersion,
@@ -13,6 +13,7 @@ import type { ProblemText } from '../problem-of.ts';
 import type { Scheme } from '../services/scheme.ts';
 import { readAuthorities, textOf } from './authorities.ts';
 import { readKeyPair } from './certificate.ts';
+import { secretReference } from './secret-reference.ts';
 
 /** What the annotations say of the backends. */
 export interface BackendAsked {
@@ -64,14 +65,8 @@ const NO_SECRET: ReadBackendSecret = {
 
 /** The Secret that is looked up, found or not; null when none is named that may be. */
 export function backendSecretKey(ingress: Ingress, asked: BackendAsked): ObjectKey | null {
-  const named = splitName(asked.secret);
-  if (named === null || named.namespace !== ingress.meta.namespace) return null;
-  return objectKey(named.namespace, named.name);
-}
-
-function splitName(named: string | null): { namespace: string; name: string } | null {
-  const [namespace = '', name = '', more] = named?.split('/') ?? [];
-  return namespace === '' || name === '' || more !== undefined ? null : { namespace, name };
+  const reference = asked.secret === null ? null : secretReference(ingress, asked.secret);
+  return reference?.kind === 'own' ? reference.key : null;
 }
 
 /** When the Secret cannot be used the routes are closed: never is sent to anybody what was meant for one. */
@@ -90,15 +85,9 @@ export function readBackendSecret(
       message: `${fault}; until that is mended requests for this Ingress are answered 503`,
     },
   });
-  const named = splitName(asked.secret);
-  if (named === null)
-    return refuse('InvalidAnnotation', `"${asked.secret}" is not valid: expected NAMESPACE/NAME of a Secret`);
-  if (named.namespace !== ingress.meta.namespace)
-    return refuse(
-      'InvalidAnnotation',
-      `"${asked.secret}" is in another namespace than the Ingress, which is not allowed`,
-    );
-  const key = objectKey(named.namespace, named.name);
+  const reference = secretReference(ingress, asked.secret);
+  if (reference.kind === 'refused') return refuse('InvalidAnnotation', reference.fault);
+  const { key } = reference;
   const secret = secrets.get(key);
   if (secret === undefined) return refuse('SecretNotFound', `there is no Secret ${key}`);
   const read = readContents(secret);
