@@ -15,7 +15,7 @@ import { suiteScope } from './kit/suite-scope.ts';
 import { BACKEND_ADDRESS, startBackend, startReplica } from './kit/tidegate.ts';
 
 const prepared = prepareCluster();
-const MANIFESTS = join(import.meta.dirname, '../../deploy/manifests');
+const MANIFESTS = join(import.meta.dirname, '../../deploy/tidegate.yaml');
 const CRDS = join(import.meta.dirname, '../../deploy/crds');
 const NAMESPACE = 'tidegate-system';
 const ADDRESS = '192.0.2.7';
@@ -34,13 +34,10 @@ describe('replicas with the shipped roles', {
     if (!('binaries' in prepared)) return;
     cluster = await startControlPlane(scope, prepared.binaries);
     backend = await startBackend(scope, 'backend');
-    await cluster.kubectl.run(['create', 'namespace', NAMESPACE]);
     await cluster.kubectl.run(['create', 'namespace', 'metallb-system']);
     await cluster.kubectl.run(['apply', '-f', CRDS]);
     await cluster.kubectl.run(['wait', '--for=condition=Established', '--timeout=60s', '-f', CRDS]);
-    for (const file of ['rbac.yaml', 'lease.yaml']) {
-      await cluster.kubectl.run(['apply', '-f', join(MANIFESTS, file)]);
-    }
+    await cluster.kubectl.run(['apply', '-f', MANIFESTS]);
     await cluster.kubectl.apply(ingressClass, ...service('backend', [backend.port], BACKEND_ADDRESS));
     ({ kubeconfig } = await cluster.serviceAccount(NAMESPACE, 'tidegate'));
     replicas.push(await start(), await start());

@@ -14,7 +14,7 @@ import { suiteScope } from './kit/suite-scope.ts';
 
 const prepared = prepareCluster();
 const NAMESPACE = 'tidegate-system';
-const MANIFESTS = join(import.meta.dirname, '../../deploy/manifests/webhook.yaml');
+const MANIFESTS = join(import.meta.dirname, '../../deploy/webhook.yaml');
 
 const claim = (name: string, host: string, to = 'backend') =>
   ingress(name, host, [{ path: '/', service: to }]);

@@ -65,7 +65,9 @@ export function plainManifest(helm: string, manifest: PlainManifest): string {
   if (code !== 0) throw new Error(stderr);
   const documents = stdout
     .split(/^---\n/m)
-    .map((text) => text.replace(/^# Source: .*\n/, '').replace(/^ +app\.kubernetes\.io\/managed-by: Helm\n/gm, ''))
+    .map((text) =>
+      text.replace(/^# Source: .*\n/, '').replace(/^ +app\.kubernetes\.io\/managed-by: Helm\n/gm, ''),
+    )
     .map((text) => text.trim())
     .filter((text) => text !== '');
   if (withNamespace) documents.unshift(`apiVersion: v1\nkind: Namespace\nmetadata:\n  name: ${NAMESPACE}`);
