@@ -6,6 +6,7 @@
 import { type IpAddress, parseIp } from '../model/ip.ts';
 import type { IpRange } from '../model/ip-range.ts';
 import type { ObjectKey } from '../model/keys.ts';
+import { Companies, type Holding } from './companies.ts';
 import { isBuggy, type Pool, poolHas } from './pools.ts';
 import type { Claim, Family } from './request.ts';
 
@@ -16,20 +17,10 @@ export type Refusal =
   | { readonly kind: 'held'; readonly by: ObjectKey; readonly why: 'sharing-key' | 'endpoints' }
   | { readonly kind: 'port'; readonly by: ObjectKey; readonly port: string };
 
-/** Addresses under one sharing key that are tried before a new one is begun. */
-const MAX_COMPANIES = 256;
-
-interface Holding {
-  readonly address: IpAddress;
-  readonly claims: Map<ObjectKey, Claim>;
-  /** Which holder uses a port. */
-  readonly ports: Map<string, ObjectKey>;
-}
-
 export class AddressBook {
   readonly #held = { 4: new Map<bigint, Holding>(), 6: new Map<bigint, Holding>() };
   readonly #reserved = { 4: new Map<bigint, string>(), 6: new Map<bigint, string>() };
-  readonly #bySharingKey = new Map<string, Set<Holding>>();
+  readonly #companies = new Companies();
   /** Below it, everything in the range is taken, reserved or left out. */
   readonly #cursors = new Map<IpRange, bigint>();
 
@@ -48,14 +39,12 @@ export class AddressBook {
     if (owner !== undefined) return { kind: 'reserved', by: owner };
     const holding = this.#held[family].get(value);
     if (holding === undefined) return null;
-    for (const [by, other] of holding.claims) {
-      if (claim.sharingKey === '' || claim.sharingKey !== other.sharingKey)
-        return { kind: 'held', by, why: 'sharing-key' };
-      if (claim.backends !== other.backends) return { kind: 'held', by, why: 'endpoints' };
-      break; // the others have the same key and endpoints, or they would not be there
-    }
+    const { terms } = holding;
+    if (claim.sharingKey === '' || claim.sharingKey !== terms.sharingKey)
+      return { kind: 'held', by: holderOf(holding), why: 'sharing-key' };
+    if (claim.backends !== terms.backends) return { kind: 'held', by: holderOf(holding), why: 'endpoints' };
     for (const port of claim.ports) {
-      const by = holding.ports.get(port);
+      const by = holding.shared?.ports.get(port);
       if (by !== undefined) return { kind: 'port', by, port };
     }
     return null;
@@ -66,50 +55,32 @@ export class AddressBook {
     const held = this.#held[address.family];
     let holding = held.get(address.value);
     if (holding === undefined) {
-      holding = { address, claims: new Map(), ports: new Map() };
+      holding = { address, holder: service, terms: claim, shared: null };
       held.set(address.value, holding);
     }
-    holding.claims.set(service, claim);
-    for (const port of claim.ports) holding.ports.set(port, service);
-    if (claim.sharingKey === '') return;
-    const sharers = this.#bySharingKey.get(claim.sharingKey);
-    if (sharers === undefined) this.#bySharingKey.set(claim.sharingKey, new Set([holding]));
-    else sharers.add(holding);
+    if (claim.sharingKey !== '') this.#companies.join(holding, service, claim);
   }
 
   release(service: ObjectKey, address: IpAddress): void {
     const held = this.#held[address.family];
     const holding = held.get(address.value);
-    const claim = holding?.claims.get(service);
-    if (holding === undefined || claim === undefined) return;
-    holding.claims.delete(service);
-    for (const port of claim.ports) holding.ports.delete(port);
-    if (holding.claims.size > 0) return;
-    held.delete(address.value);
-    this.#bySharingKey.get(claim.sharingKey)?.delete(holding);
+    if (holding === undefined) return;
+    const { shared, holder } = holding;
+    const left = shared === null ? holder === service : this.#companies.leave(holding, shared, service);
+    if (left) held.delete(address.value);
   }
 
   /** One address of the pool for each family, for a Service with this claim; null when one of them is not to be had. */
   find(pool: Pool, families: readonly Family[], claim: Claim): readonly IpAddress[] | null {
     const found: IpAddress[] = [];
     for (const family of families) {
-      const address = this.#joinable(pool, family, claim) ?? this.#firstFree(pool, family);
+      const has = (address: IpAddress) => poolHas(pool, address);
+      const company = claim.sharingKey === '' ? null : this.#companies.joinable(claim, family, has);
+      const address = company ?? this.#firstFree(pool, family);
       if (address === null) return null;
       found.push(address);
     }
     return found;
-  }
-
-  /** An address of the pool that is held under the same sharing key and can take one more. */
-  #joinable(pool: Pool, family: Family, claim: Claim): IpAddress | null {
-    if (claim.sharingKey === '') return null;
-    let looked = 0;
-    for (const { address } of this.#bySharingKey.get(claim.sharingKey) ?? []) {
-      if (looked++ >= MAX_COMPANIES) return null;
-      if (address.family !== family || !poolHas(pool, address)) continue;
-      if (this.refusal(address, claim) === null) return address;
-    }
-    return null;
   }
 
   #firstFree(pool: Pool, family: Family): IpAddress | null {
@@ -128,4 +99,10 @@ export class AddressBook {
     const { family, value } = address;
     return !this.#held[family].has(value) && !this.#reserved[family].has(value);
   }
+}
+
+/** One of those who have the address. */
+function holderOf({ holder, shared }: Holding): ObjectKey {
+  const [sharer] = shared?.services ?? [];
+  return sharer ?? holder;
 }

@@ -126,10 +126,11 @@ function keep(
   input: AllocationInput,
   book: AddressBook,
 ): Grant | null {
+  if (previous === undefined || previous.addresses.length === 0) return null;
   const families = new Set(request.choices.flat());
   const addresses: IpAddress[] = [];
   let pool: string | null | undefined;
-  for (const text of previous?.addresses ?? []) {
+  for (const text of previous.addresses) {
     const ip = parseIp(text);
     if (ip === null || !families.has(ip.family) || book.refusal(ip, request.claim) !== null) continue;
     const home = homeOf(ip, service, input);

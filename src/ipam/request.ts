@@ -46,7 +46,7 @@ const PREFIXES = ['tidegate.io', 'metallb.io', 'metallb.universe.tf'] as const;
 /** Reads the request of a Service of type LoadBalancer. */
 export function readRequest(service: Service): Request {
   const families = familiesOf(service);
-  const pool = annotation(service, 'address-pool');
+  const pool = annotation(service, ADDRESS_POOL);
   const wanted = wantedAddresses(service);
   const base = {
     choices: familyChoices(service, families),
@@ -64,11 +64,19 @@ export function claimText({ sharingKey, backends, ports }: Claim): string {
   return JSON.stringify([sharingKey, backends, ports]);
 }
 
-/** The annotation `name` under the first prefix that has it. */
-function annotation(service: Service, name: string): { readonly key: string; readonly value: string } | null {
-  for (const prefix of PREFIXES) {
-    const key = `${prefix}/${name}`;
-    const value = service.meta.annotations.get(key)?.trim() ?? '';
+const keysOf = (name: string) => PREFIXES.map((prefix) => `${prefix}/${name}`);
+const ADDRESS_POOL = keysOf('address-pool');
+const SHARING_KEY = keysOf('allow-shared-ip');
+const ADDRESSES = keysOf('loadBalancerIPs');
+
+/** The annotation under the first of its `keys` that is there. */
+function annotation(
+  { meta: { annotations } }: Service,
+  keys: readonly string[],
+): { readonly key: string; readonly value: string } | null {
+  if (annotations.size === 0) return null;
+  for (const key of keys) {
+    const value = annotations.get(key)?.trim() ?? '';
     if (value !== '') return { key, value };
   }
   return null;
@@ -100,7 +108,7 @@ function familyChoices(service: Service, families: readonly Family[]): readonly 
 
 function claimOf(service: Service): Claim {
   return {
-    sharingKey: annotation(service, 'allow-shared-ip')?.value ?? '',
+    sharingKey: annotation(service, SHARING_KEY)?.value ?? '',
     backends: service.externalTrafficPolicy === 'Local' ? service.selector || `=${service.meta.key}` : '',
     ports: service.ports.map(({ protocol, port }) => `${protocol}/${port}`),
   };
@@ -112,7 +120,7 @@ interface Wanted {
 }
 
 function wantedAddresses(service: Service): Wanted | Fault {
-  const given = annotation(service, 'loadBalancerIPs');
+  const given = annotation(service, ADDRESSES);
   const inSpec = service.loadBalancerIp?.trim() ?? '';
   if (given === null && inSpec === '') return { addresses: null, field: '' };
   const field = given === null ? 'spec.loadBalancerIP' : annotationField(given.key);

@@ -67,7 +67,7 @@ function parseIpv6(text: string): bigint | null {
   if (halves.length === 2 ? missing < 1 : missing !== 0) return null;
   const groups = [...head, ...Array<string>(missing).fill('0'), ...tail];
   if (!groups.every((group) => IPV6_GROUP.test(group))) return null;
-  return groups.reduce((value, group) => (value << 16n) | BigInt(`0x${group}`), 0n);
+  return BigInt(`0x${groups.map((group) => group.padStart(4, '0')).join('')}`);
 }
 
 /** `::ffff:10.0.0.1` → `::ffff:a00:1`; null when the dotted part is no IPv4 address. */
