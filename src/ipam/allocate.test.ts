@@ -316,6 +316,53 @@ describe('an address is kept', () => {
   }
 });
 
+describe('what tenants cannot do to each other, and administrators not by accident', () => {
+  test('under policy Local an equal selector in another namespace leads elsewhere, so it shares nothing', () => {
+    const words = { externalTrafficPolicy: 'Local', selector: 'app=web', ...share('k') } as const;
+    const result = run({
+      pools: [pool('p', '192.0.2.0/30')],
+      services: [
+        service('a', words),
+        service('b', { ...words, namespace: 'other', ports: 'TCP/81' }),
+        service('c', { ...words, ports: 'TCP/82' }),
+      ],
+    });
+    assert.deepEqual(addresses(result), { a: '192.0.2.0', b: '192.0.2.1', c: '192.0.2.0' });
+  });
+
+  test('an older pool that grows into a newer one moves nobody', () => {
+    const newer = pool('newer', '192.0.2.0/28', { created: 2 });
+    const services = [service('a'), service('b', { created: 1 }), service('c', { created: 2 })];
+    const world = { services, had: { a: '192.0.2.3', b: '192.0.2.14' } };
+    const before = run({ ...world, pools: [pool('old', '198.51.100.0/30'), newer] });
+    const after = run({ ...world, pools: [pool('old', '192.0.2.2-192.0.2.4'), newer] });
+    assert.deepEqual(addresses(before), { a: '192.0.2.3', b: '192.0.2.14', c: '192.0.2.0' });
+    assert.deepEqual(addresses(after), { a: '192.0.2.3', b: '192.0.2.14', c: '192.0.2.0' });
+    const pools = [...after.byService.values()].map((each) => each.pool);
+    assert.deepEqual(pools, ['old', 'newer', 'newer']);
+  });
+
+  test('a pool that is split by family leaves Services with both the addresses they have', () => {
+    const dual = { ...DUAL, ipFamilyPolicy: 'RequireDualStack' } as const;
+    const result = run({
+      pools: [pool('four', '192.0.2.0/28'), pool('six', '2001:db8::/64')],
+      services: [service('a', dual), service('b', { ...dual, ...ask('192.0.2.6,2001:db8::6') })],
+      had: { a: '192.0.2.5 2001:db8::5', b: '192.0.2.6 2001:db8::6' },
+    });
+    assert.deepEqual(addresses(result), { a: '192.0.2.5 2001:db8::5', b: '192.0.2.6 2001:db8::6' });
+    assert.deepEqual(result.problems, []);
+  });
+
+  test('of ranges by the thousand and pools as large as a whole family the newer one has the gaps', () => {
+    const tenThousand = Array.from({ length: 10_000 }, (_, i) => `10.${i >> 8}.${i & 255}.0/25`).join(' ');
+    const result = run({
+      pools: [pool('a', tenThousand), pool('b', '10.0.0.0/8 ::/0', { created: 1 })],
+      services: [service('x', { ...DUAL, annotations: { 'metallb.io/address-pool': 'b' } })],
+    });
+    assert.deepEqual(addresses(result), { x: '10.0.0.128 ::' });
+  });
+});
+
 describe('an address is given up', () => {
   const cases: readonly (World & { readonly name: string; readonly gives: Record<string, string> })[] = [
     {
@@ -488,7 +535,7 @@ describe('what cannot be granted is said with what to do', () => {
       ],
       services: [],
       says: [
-        'p|error|spec.addresses[0]|"192.0.2.0/30" overlaps "192.0.2.2-192.0.2.4" of the older pool "q": give each address to one pool; this entry is not used until then',
+        'p|error|spec.addresses[0]|"192.0.2.0/30" overlaps "192.0.2.2-192.0.2.4" of the older pool "q": give each address to one pool; those in both are of the older one until then',
         'q|error|metadata.name|there is a pool of this name in namespace metallb-system; this one is not used',
       ],
     },

@@ -134,8 +134,9 @@ function keep(
     const ip = parseIp(text);
     if (ip === null || !families.has(ip.family) || book.refusal(ip, request.claim) !== null) continue;
     const home = homeOf(ip, service, input);
-    if (home === undefined || (pool !== undefined && home !== pool)) continue;
-    pool = home;
+    if (home === undefined) continue;
+    // Both stay although their pools are two by now; new ones would come from one.
+    pool ??= home;
     families.delete(ip.family);
     book.take(key, ip, request.claim);
     addresses.push(ip);

@@ -9,12 +9,13 @@ import { matchesAny, matchesLabels } from '../model/label-selector.ts';
 import type { IpAddressPool, PoolAddresses } from '../model/metallb.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Namespace, ObjectMeta, Service, Snapshot } from '../model/snapshot.ts';
+import { addressSpace, claimRange, firstEndingAt, type OwnedRange } from './address-space.ts';
 import { problemAt } from './problem-at.ts';
 
 export interface Pool {
   readonly name: string;
   readonly object: IpAddressPool;
-  /** In the order they are used. */
+  /** In the order they are used; without what an older pool has. */
   readonly ranges: readonly IpRange[];
 }
 
@@ -23,24 +24,20 @@ export interface PoolSet {
   readonly pools: readonly Pool[];
   readonly byName: ReadonlyMap<string, Pool>;
   /** All ranges of one family, sorted; they do not overlap. */
-  readonly index: Readonly<Record<4 | 6, readonly IndexedRange[]>>;
+  readonly index: Readonly<Record<4 | 6, readonly OwnedRange<Pool>[]>>;
   /** Pools that are there but cannot be read: what lies in no other pool may lie in one of these. */
   readonly unreadable: ReadonlySet<string>;
   readonly problems: readonly Problem[];
 }
 
-interface IndexedRange {
-  readonly range: IpRange;
-  readonly pool: Pool;
-}
-
 /**
  * Takes a snapshot and the namespace that pools are read from (null for all). Of two pools with one name, and of two
- * that overlap, the older one (then by namespace and name) has the addresses; the newer one's entry is left out.
+ * that overlap, the older one (then by namespace and name) has what is in both and the newer one the rest: a pool that
+ * grows into another takes no more from it than it has to.
  */
 export function readPools(snapshot: Snapshot, namespace: string | null): PoolSet {
   const problems: Problem[] = [];
-  const taken: { readonly entry: PoolAddresses; readonly pool: string }[] = [];
+  const index = addressSpace<Pool>();
   const byName = new Map<string, Pool>();
   for (const object of [...snapshot.ipAddressPools.values()].sort(byAge)) {
     const { name } = object.meta;
@@ -54,35 +51,25 @@ export function readPools(snapshot: Snapshot, namespace: string | null): PoolSet
       continue;
     }
     const ranges: IpRange[] = [];
-    for (const [index, entry] of object.addresses.entries()) {
-      const other = taken.find((earlier) => rangesOverlap(earlier.entry, entry));
-      if (other !== undefined) {
-        problems.push(overlap(object, index, entry, other));
-        continue;
-      }
-      ranges.push(entry);
-      taken.push({ entry, pool: name });
+    const pool: Pool = { name, object, ranges };
+    for (const [at, entry] of object.addresses.entries()) {
+      const { free, other } = claimRange(index, entry, pool);
+      if (other !== null) problems.push(overlap(object, at, entry, other));
+      for (const range of free) ranges.push(range);
     }
-    byName.set(name, { name, object, ranges });
+    byName.set(name, pool);
   }
   const pools = [...byName.values()].sort(inSearchOrder);
   const unreadable = unreadablePools(snapshot, namespace);
-  return { pools, byName, index: { 4: indexOf(pools, 4), 6: indexOf(pools, 6) }, unreadable, problems };
+  return { pools, byName, index, unreadable, problems };
 }
 
 /** The pool an address belongs to; null for none. */
 export function poolOf(set: PoolSet, ip: IpAddress): Pool | null {
   const ranges = set.index[ip.family];
-  let low = 0;
-  let high = ranges.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (ranges[middle]!.range.last < ip.value) low = middle + 1;
-    else high = middle;
-  }
-  const found = ranges[low];
+  const found = ranges[firstEndingAt(ranges, ip.value)];
   if (found === undefined || found.range.first > ip.value) return null;
-  return found.pool.object.avoidBuggyIps && isBuggy(ip) ? null : found.pool;
+  return found.owner.object.avoidBuggyIps && isBuggy(ip) ? null : found.owner;
 }
 
 /** Whether an address is one of the pool's. */
@@ -116,13 +103,6 @@ export function poolServes(
 export function isBuggy({ family, value }: IpAddress): boolean {
   const end = value & 0xffn;
   return family === 4 && (end === 0n || end === 0xffn);
-}
-
-function indexOf(pools: readonly Pool[], family: 4 | 6): IndexedRange[] {
-  return pools
-    .flatMap((pool) => pool.ranges.map((range) => ({ range, pool })))
-    .filter(({ range }) => range.family === family)
-    .sort((a, b) => (a.range.first < b.range.first ? -1 : 1));
 }
 
 function byAge({ meta: a }: { meta: ObjectMeta }, { meta: b }: { meta: ObjectMeta }): number {
@@ -169,14 +149,16 @@ function overlap(
   object: IpAddressPool,
   index: number,
   entry: PoolAddresses,
-  other: { readonly entry: PoolAddresses; readonly pool: string },
+  other: OwnedRange<Pool>,
 ): Problem {
+  const { name, object: older } = other.owner;
+  const theirs = older.addresses.find((each) => rangesOverlap(each, other.range));
   return problemAt(object, {
     severity: 'error',
     reason: 'PoolOverlap',
     field: `spec.addresses[${index}]`,
     message:
-      `${JSON.stringify(entry.text)} overlaps ${JSON.stringify(other.entry.text)} of the older pool ` +
-      `${JSON.stringify(other.pool)}: give each address to one pool; this entry is not used until then`,
+      `${JSON.stringify(entry.text)} overlaps ${JSON.stringify(theirs?.text)} of the older pool ` +
+      `${JSON.stringify(name)}: give each address to one pool; those in both are of the older one until then`,
   });
 }

@@ -109,9 +109,15 @@ function familyChoices(service: Service, families: readonly Family[]): readonly 
 function claimOf(service: Service): Claim {
   return {
     sharingKey: annotation(service, SHARING_KEY)?.value ?? '',
-    backends: service.externalTrafficPolicy === 'Local' ? service.selector || `=${service.meta.key}` : '',
+    backends: backendsOf(service),
     ports: service.ports.map(({ protocol, port }) => `${protocol}/${port}`),
   };
+}
+
+/** Selectors choose pods of the Service's own namespace: equal ones of two namespaces lead to different places. */
+function backendsOf({ externalTrafficPolicy, selector, meta }: Service): string {
+  if (externalTrafficPolicy !== 'Local') return '';
+  return selector === '' ? `=${meta.key}` : `${meta.namespace} ${selector}`;
 }
 
 interface Wanted {
