@@ -1,5 +1,6 @@
 /** Which Service has which address, in a file: what the status is in a cluster. */
 import { open, readFile, rename, rm } from 'node:fs/promises';
+import { isRecord } from '../kubernetes/result.ts';
 import type { ObjectKey } from '../model/keys.ts';
 
 export interface RememberedAddresses {
@@ -52,10 +53,6 @@ function parse(text: string): Map<ObjectKey, RememberedAddresses> | null {
     remembered.set(key as ObjectKey, { addresses, claim: typeof claim === 'string' ? claim : null });
   }
   return remembered;
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** Keeps a file at what it was told last; a reader finds the old content or the new, never half of it. */

@@ -136,11 +136,26 @@ describe('failures', () => {
     queue.put(write('c'), 0);
     assert.deepEqual(keys(queue.next(0)), ['c']);
   });
-  test('that only a change of rights or object can mend are tried once a minute', () => {
+  test('that only a change of rights or object can mend are tried ever less often', () => {
     const queue = new WriteQueue(LIMITS);
     queue.put(write('a'), 0);
+    let now = 0;
+    const waits: number[] = [];
+    for (let round = 0; round < 6; round++) {
+      queue.settle(queue.next(now)[0]!, { kind: 'refused' }, now, 0);
+      waits.push(queue.wakeAt(now)! - now);
+      now = queue.wakeAt(now)!;
+    }
+    assert.deepEqual(waits, [60_000, 120_000, 240_000, 480_000, 600_000, 600_000]);
+  });
+  test('of that kind are tried at once when the object has changed, and only then', () => {
+    const queue = new WriteQueue(LIMITS);
+    queue.put(write('a', 'x', 1), 0);
     queue.settle(queue.next(0)[0]!, { kind: 'refused' }, 0, 0);
-    assert.equal(queue.wakeAt(0), 60_000);
+    queue.put(write('a', 'x', 1), 1000);
+    assert.deepEqual(queue.next(1000), []);
+    queue.put(write('a', 'x', 2), 2000);
+    assert.deepEqual(bodies(queue.next(2000)), ['x']);
   });
 });
 

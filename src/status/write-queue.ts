@@ -23,7 +23,7 @@ export interface Write {
 
 /**
  * `gone`: there is nothing to write to any more, which is no error. `retry`: soon, at the earliest after `afterMs`.
- * `refused`: not before somebody changed something, so it is tried now and then only.
+ * `refused`: not before somebody changed something, so it is tried now and then only, or when the object changed.
  */
 export type Outcome =
   | { readonly kind: 'done' | 'gone' | 'refused' }
@@ -39,6 +39,8 @@ export interface QueueLimits {
 
 const FIRST_BACKOFF_MS = 500;
 const MAX_BACKOFF_MS = 60_000;
+/** Ten thousand writes that are all forbidden shall not keep the API server busy until somebody notices. */
+const REFUSED_MS = { least: 60_000, most: 600_000 };
 /** Somebody who undoes what we write is met again after a second, two, four, … */
 const FIRST_REPEAT_MS = 1000;
 /** After this long a write is no repetition of the one before. */
@@ -54,6 +56,8 @@ interface Past {
   readonly failures: number;
   readonly repeats: number;
   readonly notBefore: number;
+  /** Whether the last try was refused: a changed object is then another matter. */
+  readonly refused: boolean;
 }
 
 const NO_PAST: Past = {
@@ -63,6 +67,7 @@ const NO_PAST: Past = {
   failures: 0,
   repeats: 0,
   notBefore: -Infinity,
+  refused: false,
 };
 
 export class WriteQueue {
@@ -105,9 +110,13 @@ export class WriteQueue {
       this.#waiting.delete(write.key);
       return;
     }
-    if (!this.#waiting.has(write.key) && this.#waiting.size >= this.#limits.waiting) {
+    const before = this.#waiting.get(write.key);
+    if (before === undefined && this.#waiting.size >= this.#limits.waiting) {
       this.#dropped++;
       return;
+    }
+    if (past?.refused && before !== undefined && before.basis !== write.basis) {
+      this.#past.set(write.key, { ...past, refused: false, failures: 0, notBefore: now });
     }
     this.#waiting.set(write.key, write);
     if (past?.done && !this.#running.has(write.key)) this.#slowDown(write, past, now);
@@ -147,16 +156,25 @@ export class WriteQueue {
       const text = textOf(write);
       const again = past.text === text && now - past.at < QUIET_MS;
       const repeats = again ? past.repeats + 1 : 0;
-      this.#past.set(key, { done: write, text, at: now, failures: 0, repeats, notBefore: now });
+      this.#past.set(key, {
+        done: write,
+        text,
+        at: now,
+        failures: 0,
+        repeats,
+        notBefore: now,
+        refused: false,
+      });
       return;
     }
     const failures = past.failures + 1;
+    const refused = outcome.kind === 'refused';
     const backoff =
       outcome.kind === 'retry'
         ? Math.max(outcome.afterMs, doubled(FIRST_BACKOFF_MS, failures - 1))
-        : MAX_BACKOFF_MS;
+        : doubled(REFUSED_MS.least, failures - 1, REFUSED_MS.most);
     const notBefore = now + backoff * (1 + 0.2 * random);
-    this.#past.set(key, { ...past, failures, notBefore, at: past.done === null ? now : past.at });
+    this.#past.set(key, { ...past, failures, notBefore, refused, at: past.done === null ? now : past.at });
     if (!this.#waiting.has(key)) this.#waiting.set(key, write);
   }
 
@@ -189,8 +207,8 @@ export class WriteQueue {
   }
 }
 
-function doubled(first: number, times: number): number {
-  return Math.min(first * 2 ** Math.min(times, 20), MAX_BACKOFF_MS);
+function doubled(first: number, times: number, most = MAX_BACKOFF_MS): number {
+  return Math.min(first * 2 ** Math.min(times, 20), most);
 }
 
 function textOf({ request }: Write): string {

@@ -10,12 +10,13 @@ export interface WriterOptions {
   readonly isLeading: () => boolean;
   /** Told of each answer, for metrics. */
   readonly onOutcome: (kind: Outcome['kind']) => void;
-  /** A write failed; told once for each message until a write succeeds. */
+  /** A write failed; each kind of failure is told every ten minutes at most. */
   readonly onTrouble: (message: string) => void;
 }
 
 /** The answer comes well before a leader that cannot renew steps down, and that before another one is elected. */
 const TIMEOUT_MS = 4000;
+const TELL_AGAIN_MS = 600_000;
 
 export class Writer {
   readonly #options: WriterOptions;
@@ -24,7 +25,8 @@ export class Writer {
   #timer: NodeJS.Timeout | null = null;
   #running = 0;
   #whenIdle: (() => void)[] = [];
-  readonly #troubles = new Set<string>();
+  /** When a kind of failure was told last. */
+  readonly #troubles = new Map<string, number>();
 
   constructor(options: WriterOptions) {
     this.#options = options;
@@ -106,12 +108,12 @@ export class Writer {
   }
 
   #tellTrouble(write: Write, result: ApiResult, outcome: Outcome): void {
-    if (outcome.kind === 'done') this.#troubles.clear();
     if (result.ok || outcome.kind === 'gone') return;
     // One missing right fails every write with a message of its own: the kind of failure is what counts.
     const kind = `${write.request.method} ${result.status} ${result.reason}`;
-    if (this.#troubles.has(kind)) return;
-    this.#troubles.add(kind);
+    const now = performance.now();
+    if (now - (this.#troubles.get(kind) ?? -Infinity) < TELL_AGAIN_MS) return;
+    this.#troubles.set(kind, now);
     this.#options.onTrouble(`${write.key}: ${result.reason}: ${result.message}`);
   }
 

@@ -1,4 +1,5 @@
 /** AdmissionReview (admission.k8s.io/v1): the question of the API server and our answer. */
+import { isRecord } from '../kubernetes/result.ts';
 import type { Verdict } from './reviewer.ts';
 
 export interface AdmissionRequest {
@@ -14,10 +15,14 @@ type Json = Readonly<Record<string, unknown>>;
 
 /** Takes JSON of any shape; null when it is no AdmissionReview of this version. */
 export function readReview(value: unknown): AdmissionRequest | null {
-  if (!isMap(value) || value['apiVersion'] !== 'admission.k8s.io/v1' || value['kind'] !== 'AdmissionReview')
+  if (
+    !isRecord(value) ||
+    value['apiVersion'] !== 'admission.k8s.io/v1' ||
+    value['kind'] !== 'AdmissionReview'
+  )
     return null;
   const { request } = value as { readonly request?: unknown };
-  if (!isMap(request) || typeof request['uid'] !== 'string' || request['uid'].length > 100) return null;
+  if (!isRecord(request) || typeof request['uid'] !== 'string' || request['uid'].length > 100) return null;
   const { uid, operation, namespace, name } = request;
   return {
     uid,
@@ -29,8 +34,8 @@ export function readReview(value: unknown): AdmissionRequest | null {
 
 /** An object may be sent without namespace, and with `generateName` without a name. */
 function named(object: unknown, namespace: unknown, name: unknown): unknown {
-  if (!isMap(object)) return null;
-  const metadata = isMap(object['metadata']) ? object['metadata'] : {};
+  if (!isRecord(object)) return null;
+  const metadata = isRecord(object['metadata']) ? object['metadata'] : {};
   const generated = typeof metadata['generateName'] === 'string' ? `${metadata['generateName']}x` : undefined;
   return {
     ...object,
@@ -45,11 +50,11 @@ function named(object: unknown, namespace: unknown, name: unknown): unknown {
 /** Whether there is anything to say: deletions, and changes of objects that are being deleted, are never held up. */
 export function needsReview({ operation, object }: AdmissionRequest): boolean {
   if (operation !== 'CREATE' && operation !== 'UPDATE') return false;
-  return isMap(object) && !isDeleting(object);
+  return isRecord(object) && !isDeleting(object);
 }
 
 function isDeleting(object: Json): boolean {
-  return isMap(object['metadata']) && Boolean(object['metadata']['deletionTimestamp']);
+  return isRecord(object['metadata']) && Boolean(object['metadata']['deletionTimestamp']);
 }
 
 export function reviewAnswer(uid: string, { allowed, message, warnings }: Verdict): object {
@@ -63,8 +68,4 @@ export function reviewAnswer(uid: string, { allowed, message, warnings }: Verdic
       ...(warnings.length === 0 ? {} : { warnings }),
     },
   };
-}
-
-function isMap(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -39,11 +39,11 @@ export async function writeCache(options: CacheOptions, snapshot: Snapshot, now:
     for (const object of cachedObjects(snapshot, options.secrets)) {
       text += `${encode(object)}\n`;
       if (++count % BATCH > 0) continue;
-      await file.write(text);
+      await file.appendFile(text);
       text = '';
       await turn();
     }
-    await file.write(`${text}${JSON.stringify({ end: count })}\n`);
+    await file.appendFile(`${text}${JSON.stringify({ end: count })}\n`);
     await file.sync();
   } catch (error) {
     await file.close();
