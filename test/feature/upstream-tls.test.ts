@@ -383,6 +383,15 @@ test('a WebSocket goes through to a backend with TLS', async (t) => {
 });
 
 for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
+  test(`a session of a connection that was refused opens no other (${maxVersion})`, async (t) => {
+    const chain = showing(ofDeeper, [deeper, middle]);
+    const backend = await startHttpsBackend(t, { ...chain, maxVersion });
+    const name = `refused-${maxVersion.slice(-1)}`;
+    const objects = site(name, backend.port, { ...VERIFIED, 'proxy-next-upstream-tries': '1' });
+    await proxy.change(`${name}.yaml`, objects);
+    for (let i = 0; i < 4; i++) assert.equal((await ask(name)).status, 502);
+  });
+
   test(`a second connection takes up the session of the first (${maxVersion})`, async (t) => {
     const backend = await startHttpsBackend(t, { ...showing(good), maxVersion });
     const name = `resumed-${maxVersion.slice(-1)}`;

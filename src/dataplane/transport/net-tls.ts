@@ -140,8 +140,11 @@ export function connectTls(
     tls.forgetSession();
     if (tlsFaultOr(stream.error, null) !== null) onHandshake('failed');
   });
+  // TLS 1.2 gives the ticket before it is known whether the certificate is good, which nobody looks at again later.
+  let early: Buffer | null = null;
   socket.on('session', (ticket: Buffer) => {
-    tls.session = ticket;
+    if (stream.established) tls.session = ticket;
+    else early = ticket;
   });
   socket.once('secureConnect', () => {
     const fault = faultAfterHandshake(socket, tls);
@@ -153,6 +156,7 @@ export function connectTls(
     }
     stream.established = true;
     stream.owner = owner;
+    if (early !== null) tls.session = early;
     onHandshake(socket.isSessionReused() ? 'resumed' : 'full');
     tell(stream, 'onConnect');
   });

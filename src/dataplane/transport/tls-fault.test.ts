@@ -19,6 +19,7 @@ test('errors of node:tls are told by what an operator can do about them', () => 
     ['ECONNREFUSED', false, 'ECONNREFUSED'],
     ['EHOSTUNREACH', false, 'EHOSTUNREACH'],
     ['ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED', true, 'tls-refused'],
+    ['ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL', true, 'tls-refused'],
     ['ECONNRESET', true, 'ECONNRESET'],
   ];
   for (const [code, established, told] of table) assert.equal(tlsFault(code, established), told, code);

@@ -45,8 +45,9 @@ export function tlsFault(code: string, established: boolean): string {
 
 function faultOf(code: string, established: boolean): TlsFault | null {
   const ofOpenssl = code.startsWith('ERR_SSL_');
-  if (ofOpenssl && code.endsWith('_ALERT_NO_APPLICATION_PROTOCOL')) return 'protocol-not-agreed';
+  // Whatever an alert says then: requests may have been sent already.
   if (established) return ofOpenssl ? 'tls-refused' : null;
+  if (ofOpenssl && code.endsWith('_ALERT_NO_APPLICATION_PROTOCOL')) return 'protocol-not-agreed';
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') return 'certificate-wrong-name';
   if (EXPIRED.has(code)) return 'certificate-expired';
   if (NOT_TRUSTED.test(code)) return 'certificate-not-trusted';
