@@ -5,6 +5,7 @@
 
 import { clientCertificatePage, clientCertificateRefusal } from '../filters/client-certificate.ts';
 import { tlsRedirect } from '../filters/tls-redirect.ts';
+import { ByteQueue } from '../message/byte-queue.ts';
 import { MAX_FORWARDS, USER_AGENT } from '../message/field-names.ts';
 import type { RequestHead } from '../message/request-head.ts';
 import type { ResponseHead } from '../message/response-head.ts';
@@ -42,6 +43,7 @@ const NEVER_RETRIED: ReadonlySet<UpstreamFailure> = new Set([
   'bad-response',
   'truncated',
   'upgrade-unsupported',
+  'head-too-large',
 ] as const);
 const NOTHING_SENT: ReadonlySet<UpstreamFailure> = new Set([
   'connect-failed',
@@ -91,8 +93,7 @@ export class Exchange implements Waiter, Timed {
   bodyStreamed = false;
   idempotent = false;
   /** Body bytes kept because they were not sent yet, or may have to be sent again; null once that is ruled out. */
-  held: Buffer[] | null = null;
-  heldBytes = 0;
+  held: ByteQueue | null = null;
   bodyPaused = false;
   /** The upstream takes no more for now; the client takes no more for now. */
   upBlocked = false;
@@ -192,14 +193,15 @@ export class Exchange implements Waiter, Timed {
     }
     if (!this.requestEnded) {
       this.bodyStreamed = true;
-      this.held = [];
+      this.held = new ByteQueue();
     }
     const { hashBy } = upstream;
     if (hashBy !== null) this.hash = hashKey(hashBy, head, this.client, target);
     this.#attempt(upstream);
   }
 
-  onRequestBody(bytes: Buffer, start: number, end: number): void {
+  /** `last`: nothing but the end follows. */
+  onRequestBody(bytes: Buffer, start: number, end: number, last: boolean): void {
     const size = end - start;
     this.receivedBytes += size;
     const limit = this.#bodyLimit();
@@ -209,17 +211,17 @@ export class Exchange implements Waiter, Timed {
     }
     if (this.state < SENT) {
       // `held` is there: nothing was sent that could have released it.
-      this.held!.push(Buffer.from(bytes.subarray(start, end)));
-      this.heldBytes += size;
-      if (this.heldBytes >= this.dataplane.config.limits.replayBytes) this.#pauseBody();
+      const held = this.held!;
+      held.push(bytes, start, end);
+      if (held.size >= this.dataplane.config.limits.replayBytes) this.#pauseBody();
       return;
     }
-    if (this.held !== null) {
-      this.heldBytes += size;
-      if (this.heldBytes > this.dataplane.config.limits.replayBytes) this.held = null;
-      else this.held.push(Buffer.from(bytes.subarray(start, end)));
+    const { held } = this;
+    if (held !== null) {
+      if (held.size + size > this.dataplane.config.limits.replayBytes) this.held = null;
+      else held.push(bytes, start, end);
     }
-    this.upstreamSide?.sendBody(bytes, start, end);
+    this.upstreamSide?.sendBody(bytes, start, end, last);
   }
 
   onRequestEnd(trailers: string): void {
@@ -288,9 +290,10 @@ export class Exchange implements Waiter, Timed {
     this.down.sendHead(head, hasBody);
   }
 
-  onResponseBody(bytes: Buffer, start: number, end: number): void {
+  /** `last`: nothing but the end follows. */
+  onResponseBody(bytes: Buffer, start: number, end: number, last = false): void {
     this.sentBytes += end - start;
-    this.down.sendBody(bytes, start, end);
+    this.down.sendBody(bytes, start, end, last);
   }
 
   /** The upstream's side has already let go of this exchange. */
@@ -326,7 +329,7 @@ export class Exchange implements Waiter, Timed {
     this.#leaveEndpoint();
     if (!clean) {
       this.reason = 'tunnel-broken';
-      this.down.cut(0);
+      this.down.cut(0, false);
     }
     this.#over();
   }
@@ -354,7 +357,7 @@ export class Exchange implements Waiter, Timed {
     }
     if (this.state === RESPONDING) {
       this.reason = failure;
-      this.down.cut(code);
+      this.down.cut(code, false);
       return this.#over();
     }
     if (this.#mayRetry(failure)) {
@@ -366,12 +369,7 @@ export class Exchange implements Waiter, Timed {
       this.dataplane.stats.counters.upstream_retries_total++;
       return this.#attempt(this.upstream!);
     }
-    this.answer(
-      failure === 'response-timeout' || failure === 'connect-timeout' || failure === 'send-timeout'
-        ? 504
-        : 502,
-      failure,
-    );
+    this.answer(statusFor(failure), failure);
   }
 
   // ── waiting for a connection ────────────────────────────────────────────────────────────────────────────
@@ -498,8 +496,12 @@ export class Exchange implements Waiter, Timed {
     if (this.downBlocked) side.pause();
   }
 
-  #sendHeld(side: UpstreamSide, held: Buffer[]): void {
-    for (let i = 0; i < held.length; i++) side.sendBody(held[i]!, 0, held[i]!.length);
+  #sendHeld(side: UpstreamSide, held: ByteQueue): void {
+    const { count } = held;
+    const whole = this.requestEnded && this.requestTrailers === '';
+    for (let i = 0; i < count; i++) {
+      side.sendBody(held.chunk(i), held.start(i), held.end(i), whole && i === count - 1);
+    }
     // Over HTTP/2 the backend may say that it did nothing with the request.
     if (!this.idempotent && this.endpoint?.protocol === 'http1') this.held = null;
     if (this.requestEnded) side.sendEnd(this.requestTrailers);
@@ -531,7 +533,7 @@ export class Exchange implements Waiter, Timed {
     this.#leaveUpstream();
     if (!responding) return this.answer(status, reason);
     this.reason = reason;
-    this.down.cut(0);
+    this.down.cut(0, true);
     this.#over();
   }
 
@@ -614,6 +616,20 @@ export class Exchange implements Waiter, Timed {
       reason: this.reason,
       route: this.route === null ? NO_ROUTE : this.route.logFragment,
     });
+  }
+}
+
+/** What a client is told of a failed attempt. */
+function statusFor(failure: UpstreamFailure): number {
+  switch (failure) {
+    case 'response-timeout':
+    case 'connect-timeout':
+    case 'send-timeout':
+      return 504;
+    case 'head-too-large':
+      return 431;
+    default:
+      return 502;
   }
 }
 

@@ -13,15 +13,16 @@ export interface Downstream {
   sendInformational(head: ResponseHead): void;
   /** `hasBody`: body bytes follow (length or chunks by `head`); otherwise the head is the whole message. */
   sendHead(head: ResponseHead, hasBody: boolean): void;
-  sendBody(bytes: Buffer, start: number, end: number): void;
+  /** `last`: nothing but the end follows; `sendEnd` still comes. */
+  sendBody(bytes: Buffer, start: number, end: number, last: boolean): void;
   /** The response is complete. `trailers` are whole lines, '' for none. */
   sendEnd(trailers: string): void;
   sendOwn(answer: OwnAnswer, headOnly: boolean): void;
   /**
    * The response cannot be completed: the client must see that it is cut. `code` is what the backend reset its own
-   * stream with (RFC 9113 7), else 0.
+   * stream with (RFC 9113 7), else 0; `ofClient`: it is the client's own doing.
    */
-  cut(code: number): void;
+  cut(code: number, ofClient: boolean): void;
   /** 101 was received: bytes flow both ways from now on. */
   startTunnel(head: ResponseHead): void;
   sendTunnel(bytes: Buffer, start: number, end: number): void;
@@ -44,7 +45,8 @@ export interface UpstreamConnection extends PooledConnection {
 export interface UpstreamSide {
   /** Begins to serve `exchange`: sends the head and, when `ended`, nothing more. May fail at once. */
   sendHead(exchange: Exchange, text: string, ended: boolean): void;
-  sendBody(bytes: Buffer, start: number, end: number): void;
+  /** `last`: nothing but the end follows; `sendEnd` still comes. */
+  sendBody(bytes: Buffer, start: number, end: number, last: boolean): void;
   sendEnd(trailers: string): void;
   sendTunnel(bytes: Buffer, start: number, end: number): void;
   endTunnel(): void;
@@ -72,6 +74,8 @@ export type UpstreamFailure =
   | 'going-away'
   /** Whatever listens there does not speak HTTP/2: nothing was sent. */
   | 'not-http2'
+  /** The backend says that it does not take heads of this size: nothing was sent. */
+  | 'head-too-large'
   /** The backend does not take upgrades over HTTP/2 (RFC 8441): nothing was sent. */
   | 'upgrade-unsupported'
   | 'response-timeout'

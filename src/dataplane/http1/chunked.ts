@@ -16,7 +16,8 @@ export interface ChunkedLimits {
 
 /** Takes body bytes; they are valid during the call only. */
 export interface BodySink {
-  onBody(bytes: Buffer, start: number, end: number): void;
+  /** `last`: the body ends with them. Where it is in chunks that is told by their end only. */
+  onBody(bytes: Buffer, start: number, end: number, last: boolean): void;
 }
 
 /** The message is complete; {@link ChunkedDecoder.consumed} says where. */
@@ -67,7 +68,7 @@ export class ChunkedDecoder {
         const stop = end - i < this.#size ? end : i + this.#size;
         this.#size -= stop - i;
         if (this.#size === 0) this.#state = DATA_CR;
-        sink.onBody(bytes, i, stop);
+        sink.onBody(bytes, i, stop, false);
         i = stop;
         continue;
       }

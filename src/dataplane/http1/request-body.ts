@@ -27,7 +27,7 @@ export class RequestBody {
     const stop = end - start < this.#left ? end : start + this.#left;
     this.#left -= stop - start;
     this.end = stop;
-    sink.onBody(bytes, start, stop);
+    sink.onBody(bytes, start, stop, this.#left === 0);
     return this.#left === 0 ? DONE : MORE;
   }
 

@@ -277,8 +277,8 @@ export class Http1ServerConnection implements StreamOwner, ClientConnection, Dow
   }
 
   /** Bytes of the body, without its framing. */
-  onBody(bytes: Buffer, start: number, end: number): void {
-    this.exchange?.onRequestBody(bytes, start, end);
+  onBody(bytes: Buffer, start: number, end: number, last: boolean): void {
+    this.exchange?.onRequestBody(bytes, start, end, last);
   }
 
   /** The body's framing broke: nothing after it can be trusted. */

@@ -46,6 +46,7 @@ export function forwardedResponse(
   if (framing === BY_CHUNKS) out += 'Transfer-Encoding: chunked\r\n';
   // 1xx and 204 never carry a length (RFC 9110 8.6); HEAD and 304 carry the one the backend told.
   else if (head.contentLength >= 0 && head.status !== 204) out += `Content-Length: ${head.contentLength}\r\n`;
+  else if (head.noContent) out += 'Content-Length: 0\r\n';
   return `${out}${connection}\r\n`;
 }
 

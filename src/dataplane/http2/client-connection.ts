@@ -191,7 +191,8 @@ export class Http2ClientConnection implements UpstreamConnection, FrameHandler, 
   }
 
   #onIdle(): void {
-    if (this.#state === LEAVING) return this.#close(frame.NO_ERROR);
+    if (this.#state === LEAVING || (this.#state === OPEN && this.endpoint.draining))
+      return this.#close(frame.NO_ERROR);
     if (this.#state !== OPEN) return;
     if (this.#bulk) {
       this.#bulk = false;

@@ -8,7 +8,7 @@ import type { Http2ClientConnection } from './client-connection.ts';
 import { makeField } from './field.ts';
 import { CANCEL, END_STREAM, FLOW_CONTROL_ERROR, NO_ERROR, PROTOCOL_ERROR } from './frames.ts';
 import { type BodyOwner, OutgoingBody } from './outgoing-body.ts';
-import { connectBlock, requestBlock } from './request-blocks.ts';
+import { connectBlock, isLarger, requestBlock } from './request-blocks.ts';
 
 /** The connection does not stand yet. */
 const WAITING = 0;
@@ -60,6 +60,9 @@ export class Http2ClientStream implements UpstreamSide, BodyOwner, Timed {
     this.headRequest = exchange.method === 'HEAD';
     const headEnd = text.indexOf(HEAD_END);
     if (exchange.upgrade !== '') return this.#connect(exchange, text, headEnd);
+    if (isLarger(text, headEnd, connection.peerSettings.headerListBytes)) {
+      return this.fail('head-too-large', CANCEL, false);
+    }
     const block = requestBlock(text, headEnd, connection.scheme);
     const bodyAt = headEnd + HEAD_END.length;
     const hasBody = bodyAt < text.length;
@@ -78,8 +81,8 @@ export class Http2ClientStream implements UpstreamSide, BodyOwner, Timed {
     connection.dataplane.wheel.set(this, exchange.route!.policy.responseTimeoutMs);
   }
 
-  sendBody(bytes: Buffer, start: number, end: number): void {
-    this.out.send(bytes, start, end);
+  sendBody(bytes: Buffer, start: number, end: number, last: boolean): void {
+    this.out.send(bytes, start, end, last);
   }
 
   sendEnd(trailers: string): void {
@@ -142,13 +145,8 @@ export class Http2ClientStream implements UpstreamSide, BodyOwner, Timed {
     this.state = BODY;
     this.expected = head.contentLength;
     this.remoteEnded = ended;
-    if (empty || !ended || head.contentLength === 0) exchange.onResponseHead(head, !empty && !ended);
-    else {
-      // So that an HTTP/1 client knows that nothing follows. The head is only lent.
-      head.contentLength = 0;
-      exchange.onResponseHead(head, false);
-      head.contentLength = -1;
-    }
+    head.noContent = ended && !empty;
+    exchange.onResponseHead(head, !empty && !ended);
     if (this.exchange === null) return;
     if (empty || ended) this.#complete('');
     else this.#rearm();
@@ -174,7 +172,7 @@ export class Http2ClientStream implements UpstreamSide, BodyOwner, Timed {
     this.owed += size;
     if (length > 0) {
       if (this.state === TUNNEL) this.exchange!.onUpstreamBytes(bytes, start, end);
-      else this.exchange!.onResponseBody(bytes, start, end);
+      else this.exchange!.onResponseBody(bytes, start, end, ended);
       if (this.exchange === null) return;
     }
     if (ended) return this.#onRemoteEnd('');

@@ -321,6 +321,12 @@ export class Http2ServerConnection implements StreamOwner, ClientConnection, Fra
     this.stream.write(frame.rstStreamFrame(stream.id, frame.NO_ERROR));
   }
 
+  /** The response broke off at the backend: nothing that the client did. */
+  cutStream(stream: Http2Stream, code: number): void {
+    this.#drop(stream, RESET);
+    this.stream.write(frame.rstStreamFrame(stream.id, code));
+  }
+
   /** Ends a stream on our side, which is charged to the client. */
   resetStream(stream: Http2Stream, code: number): void {
     this.abortStream(stream, code, 'stream-error');

@@ -1,10 +1,11 @@
 /**
  * The body that one stream sends, of either role: its window, the bytes that wait for windows, and its end. Hot path.
  */
+import { ByteQueue } from '../message/byte-queue.ts';
 import type { ByteStream } from '../transport/stream.ts';
+import { encodeLines } from './encode-lines.ts';
 import type { FloodGuard } from './flood-guard.ts';
 import { DATA, END_STREAM, frameHead, MAX_PAYLOAD, MAX_WINDOW } from './frames.ts';
-import { encodeLines } from './response-blocks.ts';
 import type { Sender, SendFlow } from './send-flow.ts';
 
 /** The connection, as its streams see it. */
@@ -35,7 +36,6 @@ export class OutgoingBody implements Sender {
   ended = false;
   /** The body is complete behind what is queued. */
   endQueued = false;
-  queuedBytes = 0;
   /** Bytes still to come to make up Content-Length; -1 when the end is told otherwise. */
   remaining = -1;
   /** What the peer takes on this stream; may be negative (RFC 9113 6.9.2). */
@@ -43,9 +43,8 @@ export class OutgoingBody implements Sender {
   readonly #link: Link;
   readonly #owner: BodyOwner;
   #trailers = '';
-  #queue: Buffer[] = [];
-  /** Of the first buffer in the queue, what was sent. */
-  #offset = 0;
+  /** Made when it is needed. */
+  #queue: ByteQueue | null = null;
   /** What the owner was last told. */
   #blocked = false;
 
@@ -55,7 +54,12 @@ export class OutgoingBody implements Sender {
     this.window = window;
   }
 
-  send(bytes: Buffer, start: number, end: number): void {
+  get queuedBytes(): number {
+    return this.#queue === null ? 0 : this.#queue.size;
+  }
+
+  /** `last`: nothing follows, not even trailers. */
+  send(bytes: Buffer, start: number, end: number, last = false): void {
     if (this.#owner.closed || this.ended) return;
     const { flow, stream } = this.#link;
     const size = end - start;
@@ -63,6 +67,7 @@ export class OutgoingBody implements Sender {
       this.remaining -= size;
       if (this.remaining === 0) this.endQueued = true;
     }
+    if (last) this.endQueued = true;
     let sent = 0;
     if (this.queuedBytes === 0 && !stream.blocked) {
       sent = Math.max(0, Math.min(size, this.window, flow.window));
@@ -119,9 +124,9 @@ export class OutgoingBody implements Sender {
 
   #putAside(bytes: Buffer, start: number, end: number): void {
     const { flow } = this.#link;
-    this.#queue.push(Buffer.from(bytes.subarray(start, end)));
-    if (this.queuedBytes === 0) flow.wait(this);
-    this.queuedBytes += end - start;
+    this.#queue ??= new ByteQueue();
+    if (this.#queue.size === 0) flow.wait(this);
+    this.#queue.push(bytes, start, end);
     flow.noteQueued(end - start);
     this.#owner.onQueueChange();
     this.tellBlocked();
@@ -129,17 +134,14 @@ export class OutgoingBody implements Sender {
 
   sendQueued(): boolean {
     const { flow } = this.#link;
-    const first = this.#queue[0];
-    if (first === undefined) return false;
-    const start = this.#offset;
-    const size = Math.min(first.length - start, this.window, flow.window, MAX_PAYLOAD);
+    const queue = this.#queue;
+    if (queue === null || queue.size === 0) return false;
+    const first = queue.chunk(0);
+    const start = queue.start(0);
+    const size = Math.min(queue.end(0) - start, this.window, flow.window, MAX_PAYLOAD);
     if (size <= 0) return false;
-    this.queuedBytes -= size;
-    if (start + size === first.length) {
-      this.#queue.shift();
-      this.#offset = 0;
-    } else this.#offset = start + size;
-    this.#sendNow(first, start, start + size, this.queuedBytes === 0);
+    queue.drop(size);
+    this.#sendNow(first, start, start + size, queue.size === 0);
     flow.noteQueued(-size);
     if (this.#owner.closed) return true;
     this.#owner.onQueueChange();
@@ -150,8 +152,7 @@ export class OutgoingBody implements Sender {
   /** Drops what waits: the stream is gone. */
   drop(): void {
     this.#link.flow.forget(this);
-    this.#queue = [];
-    this.queuedBytes = 0;
+    this.#queue = null;
   }
 
   /** False when the window would grow over its bound. */

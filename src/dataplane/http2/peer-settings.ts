@@ -13,6 +13,7 @@ import {
   SETTINGS_INITIAL_WINDOW_SIZE,
   SETTINGS_MAX_CONCURRENT_STREAMS,
   SETTINGS_MAX_FRAME_SIZE,
+  SETTINGS_MAX_HEADER_LIST_SIZE,
 } from './frames.ts';
 import { TABLE_BYTES } from './hpack-table.ts';
 
@@ -23,6 +24,8 @@ export interface PeerSettings {
   smallTable: boolean;
   /** Streams that we may have open; of a server. */
   maxStreams: number;
+  /** What the fields of a request may come to; of a server. */
+  headerListBytes: number;
   /** Extended CONNECT is understood (RFC 8441 3); of a server. */
   connectProtocol: boolean;
 }
@@ -32,6 +35,7 @@ export function defaultPeerSettings(): PeerSettings {
     initialWindow: DEFAULT_WINDOW,
     smallTable: false,
     maxStreams: MOST_STREAMS,
+    headerListBytes: MAX_WINDOW,
     connectProtocol: false,
   };
 }
@@ -56,6 +60,9 @@ export function readSettings(bytes: Buffer, start: number, end: number, settings
         break;
       case SETTINGS_MAX_CONCURRENT_STREAMS:
         settings.maxStreams = Math.min(value, MOST_STREAMS);
+        break;
+      case SETTINGS_MAX_HEADER_LIST_SIZE:
+        settings.headerListBytes = value;
         break;
       case SETTINGS_ENABLE_CONNECT_PROTOCOL:
         if (value > 1) return PROTOCOL_ERROR;

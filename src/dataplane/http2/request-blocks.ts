@@ -3,6 +3,7 @@
  * request id are the same for most requests of a client, so the block made of the lines on either side of the id is
  * kept under their text, within a bound. Hot path.
  */
+import { withoutBlanks } from './encode-lines.ts';
 import { encodeField, encodeString } from './hpack-encode.ts';
 
 /** Two generations of at most this many blocks are kept. */
@@ -48,6 +49,22 @@ export function requestBlock(text: string, headEnd: number, scheme: 'http' | 'ht
     encodeString(id) +
     keptLines(text.slice(idEnd + 2, headEnd + 2))
   );
+}
+
+/** Of the four pseudo-fields, less what their lines hold anyway; a little too much for most requests. */
+const PSEUDO_FIELDS = 170;
+
+/**
+ * Whether the head that `text` begins with is larger than a header list may be (SETTINGS_MAX_HEADER_LIST_SIZE, RFC 9113
+ * 6.5.2): names, values and 32 bytes for each field. Lines that are not passed on to HTTP/2 count too.
+ */
+export function isLarger(text: string, headEnd: number, bound: number): boolean {
+  // A line is five characters at least and counts 28 more than it has.
+  if (headEnd * 7 + PSEUDO_FIELDS <= bound) return false;
+  let size = headEnd + PSEUDO_FIELDS;
+  for (let at = text.indexOf(LINE_END); at >= 0 && at < headEnd; at = text.indexOf(LINE_END, at + 2))
+    size += 28;
+  return size > bound;
 }
 
 const HTTP_1_1 = ' HTTP/1.1';
@@ -114,17 +131,4 @@ function encodeRequestLines(lines: string, alsoNot: string): string {
     else if (!NOT_IN_HTTP2.has(name) && name !== alsoNot) block += encodeField(name, value);
   }
   return block;
-}
-
-/** Blanks around a value are not part of it, and malformed in HTTP/2 (RFC 9113 8.2.1). */
-function withoutBlanks(text: string, start: number, end: number): string {
-  let from = start;
-  let to = end;
-  while (from < to && isBlank(text.charCodeAt(from))) from++;
-  while (to > from && isBlank(text.charCodeAt(to - 1))) to--;
-  return text.slice(from, to);
-}
-
-function isBlank(c: number): boolean {
-  return c === 32 || c === 9;
 }

@@ -7,6 +7,7 @@ import type { OwnAnswer } from '../exchange/own-answer.ts';
 import { dateLine } from '../http1/write-response.ts';
 import { DATE, NOT_COPIED_IN_RESPONSE, SERVER } from '../message/field-names.ts';
 import type { ResponseHead } from '../message/response-head.ts';
+import { encodeLines } from './encode-lines.ts';
 import { encodeField } from './hpack-encode.ts';
 
 /** Two generations of at most this many blocks are kept. */
@@ -105,18 +106,6 @@ function copied(head: ResponseHead, alsoNot = ''): string {
     const name = fields.name(i).toLowerCase();
     if (name === alsoNot || listed?.includes(name) === true) continue;
     block += encodeField(name, fields.value(i));
-  }
-  return block;
-}
-
-/** Whole `Name: value` lines (trailers, our own fields) as a block. */
-export function encodeLines(lines: string): string {
-  let block = '';
-  for (let at = 0; at < lines.length; ) {
-    const end = lines.indexOf('\r\n', at);
-    const colon = lines.indexOf(':', at);
-    block += encodeField(lines.slice(at, colon).toLowerCase(), lines.slice(colon + 1, end).trim());
-    at = end + 2;
   }
   return block;
 }

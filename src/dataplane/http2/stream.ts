@@ -90,14 +90,14 @@ export class Http2Stream implements Downstream, BodyOwner, Timed {
     }
     this.withheld += size;
     if (ended) this.remoteEnded = true;
-    if (length > 0 && !this.#deliver(bytes, start, end)) return;
+    if (length > 0 && !this.#deliver(bytes, start, end, ended)) return;
     if (this.closed) return;
     if (!this.bodyPaused && this.tunnel !== TUNNEL_WANTED) this.#giveBack();
     if (ended) this.onRemoteEnd('');
   }
 
   /** False when the stream was given up. */
-  #deliver(bytes: Buffer, start: number, end: number): boolean {
+  #deliver(bytes: Buffer, start: number, end: number, last: boolean): boolean {
     const { exchange } = this;
     if (this.tunnel === TUNNEL_WANTED) {
       if (this.early.length === MOST_EARLY) {
@@ -110,7 +110,7 @@ export class Http2Stream implements Downstream, BodyOwner, Timed {
       this.#rearm();
     } else if (exchange !== null) {
       if (!this.#bodyInTime(end - start)) return false;
-      exchange.onRequestBody(bytes, start, end);
+      exchange.onRequestBody(bytes, start, end, last);
     }
     return true;
   }
@@ -163,15 +163,17 @@ export class Http2Stream implements Downstream, BodyOwner, Timed {
     if (!head.http2) this.out.remaining = head.contentLength;
   }
 
-  /** A success that is no switch of protocols would be taken for a tunnel by the client. */
+  /** A success that is no switch of protocols would be taken for a tunnel by the client; nobody waits for its content. */
   #refuseTunnel(): void {
-    this.exchange!.status = 502;
+    const exchange = this.exchange!;
+    exchange.status = 502;
     this.connection.writeHeaders(this.id, this.connection.blocks.bare(502), END_STREAM);
-    this.#endedByHead();
+    this.out.ended = true;
+    exchange.onDownstreamClosed('upgrade-refused');
   }
 
-  sendBody(bytes: Buffer, start: number, end: number): void {
-    this.out.send(bytes, start, end);
+  sendBody(bytes: Buffer, start: number, end: number, last = false): void {
+    this.out.send(bytes, start, end, last);
   }
 
   sendEnd(trailers: string): void {
@@ -187,10 +189,12 @@ export class Http2Stream implements Downstream, BodyOwner, Timed {
     this.out.send(Buffer.from(answer.body, 'latin1'), 0, answer.body.length);
   }
 
-  cut(code: number): void {
+  cut(code: number, ofClient: boolean): void {
     // It ends the exchange itself.
     this.exchange = null;
-    if (!this.closed) this.connection.resetStream(this, PASSED_ON.has(code) ? code : INTERNAL_ERROR);
+    if (this.closed) return;
+    if (ofClient) this.connection.resetStream(this, INTERNAL_ERROR);
+    else this.connection.cutStream(this, PASSED_ON.has(code) ? code : INTERNAL_ERROR);
   }
 
   startTunnel(head: ResponseHead): void {

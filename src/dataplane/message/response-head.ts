@@ -11,6 +11,8 @@ export class ResponseHead {
   http2 = false;
   /** -1 when there is none. */
   contentLength = -1;
+  /** There is no content, though no length says so: it ended with its head (HTTP/2). */
+  noContent = false;
   chunked = false;
   close = false;
   keepAlive = false;
