@@ -10,10 +10,10 @@ import { type IpAddress, parseIp } from '../model/ip.ts';
 import { formatIp } from '../model/ip-text.ts';
 import type { ObjectKey } from '../model/keys.ts';
 import type { Problem } from '../model/problem.ts';
+import { problemOf } from '../model/problem-of.ts';
 import type { Namespace, Service } from '../model/snapshot.ts';
 import { AddressBook } from './address-book.ts';
 import { type PoolSet, poolOf, poolServes } from './pools.ts';
-import { problemAt } from './problem-at.ts';
 import { claimText, type Fault, type Request, readRequest } from './request.ts';
 import { type Grant, ipv4First, search } from './search.ts';
 
@@ -209,6 +209,6 @@ function problemsOf(
     const { addresses, fault } = allocations.get(key)!;
     if (fault === null) return [];
     const severity = addresses.length > 0 ? 'warning' : 'error';
-    return problemAt(service, { severity, ...fault });
+    return problemOf(service, { severity, ...fault });
   });
 }

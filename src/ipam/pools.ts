@@ -8,9 +8,9 @@ import { type ObjectKey, objectKey } from '../model/keys.ts';
 import { matchesAny, matchesLabels } from '../model/label-selector.ts';
 import type { IpAddressPool, PoolAddresses } from '../model/metallb.ts';
 import type { Problem } from '../model/problem.ts';
+import { problemOf } from '../model/problem-of.ts';
 import type { Namespace, ObjectMeta, Service, Snapshot } from '../model/snapshot.ts';
 import { addressSpace, claimRange, firstEndingAt, type OwnedRange } from './address-space.ts';
-import { problemAt } from './problem-at.ts';
 
 export interface Pool {
   readonly name: string;
@@ -128,7 +128,7 @@ function unreadablePools(snapshot: Snapshot, namespace: string | null): Readonly
 }
 
 function otherNamespace(object: IpAddressPool, namespace: string): Problem {
-  return problemAt(object, {
+  return problemOf(object, {
     severity: 'warning',
     reason: 'OtherNamespace',
     field: 'metadata.namespace',
@@ -137,7 +137,7 @@ function otherNamespace(object: IpAddressPool, namespace: string): Problem {
 }
 
 function sameName(object: IpAddressPool, other: IpAddressPool): Problem {
-  return problemAt(object, {
+  return problemOf(object, {
     severity: 'error',
     reason: 'DuplicateObject',
     field: 'metadata.name',
@@ -153,7 +153,7 @@ function overlap(
 ): Problem {
   const { name, object: older } = other.owner;
   const theirs = older.addresses.find((each) => rangesOverlap(each, other.range));
-  return problemAt(object, {
+  return problemOf(object, {
     severity: 'error',
     reason: 'PoolOverlap',
     field: `spec.addresses[${index}]`,

@@ -3,10 +3,10 @@ import { type IpAddress, parseIp, parsePrefix } from '../model/ip.ts';
 import { rangeOfPrefix, rangesOverlap } from '../model/ip-range.ts';
 import { formatIp } from '../model/ip-text.ts';
 import type { Problem } from '../model/problem.ts';
+import { problemOf } from '../model/problem-of.ts';
 import type { Snapshot } from '../model/snapshot.ts';
 import { isOurs, type Ownership } from './ownership.ts';
 import { type Pool, type PoolSet, poolOf } from './pools.ts';
-import { problemAt } from './problem-at.ts';
 import { quote } from './request.ts';
 
 type World = Pick<Snapshot, 'services' | 'nodes'>;
@@ -82,5 +82,5 @@ function podNetworkProblems({ pools }: PoolSet, { nodes }: World): Problem[] {
 }
 
 function overlap({ object }: Pool, message: string): Problem {
-  return problemAt(object, { severity: 'warning', reason: 'PoolOverlap', field: 'spec.addresses', message });
+  return problemOf(object, { severity: 'warning', reason: 'PoolOverlap', field: 'spec.addresses', message });
 }

@@ -1,8 +1,8 @@
 import type { Problem } from '../../model/problem.ts';
+import { problemOf } from '../../model/problem-of.ts';
 import type { BalancePolicy, RoutePolicy } from '../../model/routing-table.ts';
 import type { Ingress } from '../../model/snapshot.ts';
 import type { TranslateOptions } from '../options.ts';
-import { problemOf } from '../problem-of.ts';
 import { type ClientAuthAsked, NOTHING_ASKED } from '../tls/client-auth.ts';
 import { type BackendAsked, NO_BACKEND_ASKED } from '../tls/upstream-tls.ts';
 import { ALL_ANNOTATIONS, ANNOTATION_PREFIXES } from './all.ts';

@@ -1,6 +1,7 @@
 /** From what an Ingress names as backend to what a route does. */
 import type { ObjectKey, UpstreamKey } from '../../model/keys.ts';
 import { objectKey } from '../../model/keys.ts';
+import type { ProblemText } from '../../model/problem-of.ts';
 import {
   type BalancePolicy,
   describeService,
@@ -10,7 +11,6 @@ import {
 import type { IngressBackend, PortRef, Service, ServicePort } from '../../model/snapshot.ts';
 import { UNVERIFIED_TLS, type UpstreamTls } from '../../model/upstream-tls.ts';
 import type { TranslateOptions } from '../options.ts';
-import type { ProblemText } from '../problem-of.ts';
 import { findServicePort, portText } from '../services/port.ts';
 import { HTTP, HTTPS, type Scheme, schemeOf, schemeText } from '../services/scheme.ts';
 import type { UpstreamSpec } from '../services/upstream.ts';

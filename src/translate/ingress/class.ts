@@ -1,9 +1,9 @@
 import type { ObjectKey } from '../../model/keys.ts';
 import { objectKey } from '../../model/keys.ts';
 import type { Problem } from '../../model/problem.ts';
+import { problemOf } from '../../model/problem-of.ts';
 import type { Ingress, IngressClass } from '../../model/snapshot.ts';
 import type { TranslateOptions } from '../options.ts';
-import { problemOf } from '../problem-of.ts';
 
 /**
  * Whose an Ingress is. `unknown`: it names a class that nobody defines. `unclassed`: it names none, and no

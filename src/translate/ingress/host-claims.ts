@@ -1,9 +1,9 @@
 /** One host while Ingresses that claim it come, change and go: costs what changed, for some hosts have 100,000 paths. */
 import { type Hostname, type ObjectKey, objectKey, type PathKey } from '../../model/keys.ts';
 import { describeObject, type Problem } from '../../model/problem.ts';
+import { problemOf } from '../../model/problem-of.ts';
 import type { HostTable, Route } from '../../model/routing-table.ts';
 import { changedKeys, withEdits } from '../../model/shared-map.ts';
-import { problemOf } from '../problem-of.ts';
 import type { HostClaim, IngressPart } from './ingress.ts';
 import type { PartChange } from './ingress-stage.ts';
 import { byPrecedence } from './precedence.ts';

@@ -8,9 +8,9 @@
  */
 import type { Hostname, ObjectKey } from '../../model/keys.ts';
 import { describeObject, type Problem } from '../../model/problem.ts';
+import { problemOf } from '../../model/problem-of.ts';
 import type { Ingress } from '../../model/snapshot.ts';
 import type { ProblemLedger } from '../problem-ledger.ts';
-import { problemOf } from '../problem-of.ts';
 import type { IngressPart } from './ingress.ts';
 import type { PartChange } from './ingress-stage.ts';
 import { byPrecedence } from './precedence.ts';

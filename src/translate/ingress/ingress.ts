@@ -11,11 +11,11 @@ import {
   type UpstreamKey,
 } from '../../model/keys.ts';
 import type { Problem } from '../../model/problem.ts';
+import { type ProblemText, problemOf } from '../../model/problem-of.ts';
 import type { Route } from '../../model/routing-table.ts';
 import type { Ingress, IngressBackend, IngressPath, Snapshot } from '../../model/snapshot.ts';
 import { type Annotated, readAnnotations } from '../annotations/read.ts';
 import type { TranslateOptions } from '../options.ts';
-import { type ProblemText, problemOf } from '../problem-of.ts';
 import { isSameData } from '../same-data.ts';
 import type { UpstreamSpec } from '../services/upstream.ts';
 import { claimTls, type TlsClaim } from '../tls/claims.ts';

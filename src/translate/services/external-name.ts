@@ -1,9 +1,9 @@
 /** ExternalName Services: endpoints from DNS. */
 import { ipScope, parseIp } from '../../model/ip.ts';
+import type { ProblemText } from '../../model/problem-of.ts';
 import type { Endpoint } from '../../model/routing-table.ts';
 import type { PortRef, ResolvedName, Service, ServicePort } from '../../model/snapshot.ts';
 import type { ExternalNameOptions } from '../options.ts';
-import type { ProblemText } from '../problem-of.ts';
 
 export interface ExternalEndpoints {
   readonly endpoints: readonly Endpoint[];

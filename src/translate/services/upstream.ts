@@ -1,11 +1,11 @@
 /** One upstream of the routing table: a Service port and how it is balanced. */
 import type { ObjectKey, UpstreamKey } from '../../model/keys.ts';
 import type { Problem } from '../../model/problem.ts';
+import { type ProblemText, problemOf } from '../../model/problem-of.ts';
 import type { BalancePolicy, Endpoint, ServiceRef, Upstream } from '../../model/routing-table.ts';
 import type { EndpointSlice, PortRef, ResolvedName, Service, ServicePort } from '../../model/snapshot.ts';
 import type { UpstreamTls } from '../../model/upstream-tls.ts';
 import type { ExternalNameOptions } from '../options.ts';
-import { type ProblemText, problemOf } from '../problem-of.ts';
 import { isSameData } from '../same-data.ts';
 import { type EndpointSet, endpointSet, isSlicePort } from './endpoints.ts';
 import { externalEndpoints } from './external-name.ts';

@@ -2,9 +2,9 @@
 import type { Certificate, ClientAuth } from '../../model/certificate.ts';
 import { type Hostname, hostname, type ObjectKey, objectKey } from '../../model/keys.ts';
 import type { Problem } from '../../model/problem.ts';
+import { type ProblemText, problemOf } from '../../model/problem-of.ts';
 import type { Route } from '../../model/routing-table.ts';
 import type { Ingress, Secret } from '../../model/snapshot.ts';
-import { type ProblemText, problemOf } from '../problem-of.ts';
 import { covers } from './certificate.ts';
 import { type ClientAuthAsked, readClientAuth } from './client-auth.ts';
 import type { SecretCertificate, SecretCertificates } from './secret-certificates.ts';

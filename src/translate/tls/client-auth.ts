@@ -2,8 +2,8 @@
 import { createHash } from 'node:crypto';
 import type { ClientAuth } from '../../model/certificate.ts';
 import type { ObjectKey } from '../../model/keys.ts';
+import type { ProblemText } from '../../model/problem-of.ts';
 import { type Ingress, type Secret, SecretBytes } from '../../model/snapshot.ts';
-import type { ProblemText } from '../problem-of.ts';
 import { readAuthorities, textOf } from './authorities.ts';
 import { secretReference } from './secret-reference.ts';
 import { EXPECTED_PATTERN, isUsablePattern } from './subject-pattern.ts';

@@ -2,10 +2,10 @@
 import { exactPath, type Hostname, prefixPath } from '../../model/keys.ts';
 import type { Problem } from '../../model/problem.ts';
 import { describeObject } from '../../model/problem.ts';
+import { problemOf } from '../../model/problem-of.ts';
 import type { Route } from '../../model/routing-table.ts';
 import type { Ingress } from '../../model/snapshot.ts';
 import type { HostClaim, IngressPart } from '../ingress/ingress.ts';
-import { problemOf } from '../problem-of.ts';
 
 export interface Passthrough {
   readonly routes: ReadonlyMap<Hostname, Route>;

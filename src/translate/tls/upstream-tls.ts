@@ -1,6 +1,7 @@
 /** TLS towards backends: what the proxy-ssl-* annotations of an Ingress ask for, with the Secret they name. */
 import { createHash } from 'node:crypto';
 import type { ObjectKey } from '../../model/keys.ts';
+import type { ProblemText } from '../../model/problem-of.ts';
 import { type Ingress, type Secret, SecretBytes, type Service } from '../../model/snapshot.ts';
 import {
   type TlsVersion,
@@ -9,7 +10,6 @@ import {
   type UpstreamTls,
   type UpstreamTlsId,
 } from '../../model/upstream-tls.ts';
-import type { ProblemText } from '../problem-of.ts';
 import type { Scheme } from '../services/scheme.ts';
 import { readAuthorities, textOf } from './authorities.ts';
 import { readKeyPair } from './certificate.ts';

@@ -1,5 +1,5 @@
-import type { Problem, ProblemReason } from '../model/problem.ts';
-import type { AnyObject } from '../model/snapshot.ts';
+import type { Problem, ProblemReason } from './problem.ts';
+import type { AnyObject } from './snapshot.ts';
 
 export interface ProblemText {
   readonly severity: Problem['severity'];
