@@ -1,4 +1,4 @@
-/** `tidegate speaker` in a namespace, over a folder of manifests. */
+/** `tidegate speaker`, or `tidegate run --speaker`, in a namespace over a folder of manifests. */
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -16,7 +16,10 @@ export interface AnnouncerOptions {
   readonly folder: string;
   /** Its name as a Node. */
   readonly node: string;
+  /** Further flags; with `run` in their first place that is the command. */
   readonly args?: readonly string[];
+  /** Capabilities that it keeps, like `net_raw`; all when not given. */
+  readonly capabilities?: readonly string[];
 }
 
 export class Announcer {
@@ -40,9 +43,13 @@ export class Announcer {
 
   /** Resolves at its `ready` line. */
   static async start(t: Scope, namespace: Namespace, options: AnnouncerOptions): Promise<Announcer> {
-    const { folder, node, args = [] } = options;
+    const { folder, node, args = [], capabilities } = options;
     const flags = ['--source', 'manifests', '--manifests', folder, '--node-name', node, '--admin', ADMIN];
-    const child = namespace.start(t, PROGRAM, ['speaker', ...flags, ...args]);
+    const command = args[0] === 'run' ? ['run', '--speaker', ...args.slice(1)] : ['speaker', ...args];
+    const kept = capabilities?.map((name) => `,+${name}`).join('') ?? '';
+    const bounded = capabilities === undefined ? [] : ['setpriv', '--bounding-set', `-all${kept}`];
+    const [program = '', ...rest] = [...bounded, PROGRAM, ...command, ...flags];
+    const child = namespace.start(t, program, rest);
     const announcer = new Announcer(namespace, child);
     await announcer.logged('ready');
     return announcer;
