@@ -83,9 +83,9 @@ describe('what is shipped', { skip: 'missing' in prepared ? prepared.missing : f
         'jsonpath={range .items[*]}{.kind} {.metadata.generation};{end}',
       ]);
     };
-    assert.equal(await generations(), 'DaemonSet 1;Deployment 1;');
+    assert.equal(await generations(), 'DaemonSet 1;DaemonSet 1;Deployment 1;');
     const again = await cluster.kubectl.run(['apply', '-f', '-'], all);
     assert.doesNotMatch(again, /created/);
-    assert.equal(await generations(), 'DaemonSet 1;Deployment 1;');
+    assert.equal(await generations(), 'DaemonSet 1;DaemonSet 1;Deployment 1;');
   });
 });

@@ -98,7 +98,8 @@ async function startsWith(t: TestContext, { args }: Container, settings: string)
   const folder = mkdtempSync(join(tmpdir(), 'tidegate-chart-'));
   t.after(() => rmSync(folder, { recursive: true }));
   writeFileSync(join(folder, 'settings.yaml'), settings);
-  const here = args.map((arg) => arg.replace('/etc/tidegate', folder).replace('/var/cache', folder));
+  writeFileSync(join(folder, 'key'), 'k'.repeat(64));
+  const here = args.map((arg) => arg.replace(/=\/(etc\/tidegate(-speaker)?|var\/cache)\//, `=${folder}/`));
   const { code, stdout, stderr } = await runTidegate(here, { KUBECONFIG: join(folder, 'none') });
   assert.equal(code, 1, `${stdout}${stderr}`);
   assert.match(stdout, /"event":"start-failed".*kubeconfig/);

@@ -24,6 +24,15 @@ export const PLAIN_MANIFESTS: readonly PlainManifest[] = [
     template: 'templates/webhook.yaml',
     withNamespace: false,
   },
+  {
+    file: 'speaker.yaml',
+    about:
+      'The speaker, to be added to tidegate.yaml. First: kubectl -n tidegate-system create secret generic ' +
+      'tidegate-speaker\n# --from-literal=key="$(openssl rand -hex 32)"',
+    values: ['speaker.enabled=true', 'speaker.keySecret="tidegate-speaker"'],
+    template: 'templates/speaker.yaml',
+    withNamespace: false,
+  },
 ];
 
 export interface PlainManifest {

@@ -23,6 +23,7 @@ export const VALUES: Readonly<Record<string, readonly string[]>> = {
   ],
   'everything switched on': [
     'webhook.enabled=true',
+    'speaker={"enabled":true,"passwordNamespace":"kube-system"}',
     'metrics={"enabled":true,"serviceMonitor":{"enabled":true,"labels":{"release":"prometheus"}}}',
     'networkPolicy.adminFrom=[{"namespaceSelector":{"matchLabels":{"kubernetes.io/metadata.name":"monitoring"}}}]',
     'ingressClass={"name":"nginx","default":true}',
