@@ -9,7 +9,7 @@ const GRACEFUL_RESTART = 64;
 const FOUR_OCTET_AS = 65;
 
 const CAPABILITIES_PARAMETER = 2;
-/** RFC 9072: both the length and the first type are 255, lengths have 16 bits from there on. */
+/** RFC 9072: the first type is 255, whatever the length before it says, and lengths have 16 bits from there on. */
 const EXTENDED = 255;
 
 const SAFI_UNICAST = 1;
@@ -84,7 +84,7 @@ export function decodeCapabilities(bytes: Buffer): DecodedCapabilities | Malform
     extendedNextHop: false,
     gracefulRestart: null,
   };
-  const extended = bytes[0] === EXTENDED && bytes[1] === EXTENDED;
+  const extended = bytes[0] !== 0 && bytes[1] === EXTENDED;
   const head = extended ? 4 : 1;
   if (bytes.length < head) return malformed(OPEN_ERROR, 0);
   const length = extended ? bytes.readUInt16BE(2) : bytes[0]!;

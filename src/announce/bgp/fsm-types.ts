@@ -10,7 +10,7 @@ export interface FsmConfig {
   readonly routerId: number;
   /** What we offer, in seconds: 0 or at least 3. */
   readonly holdSeconds: number;
-  /** null: a third of the negotiated hold time. */
+  /** null or 0: a third of the negotiated hold time. */
   readonly keepaliveSeconds: number | null;
   /** Between attempts to connect, in seconds. */
   readonly connectSeconds: number;

@@ -341,7 +341,63 @@ describe('the end', () => {
   });
 });
 
+describe('keepalives (RFC 4271 section 4.4)', () => {
+  test('a keepalive time of 0 beside a hold time is a third of it, not a flood', () => {
+    const bench = new Bench({ keepaliveSeconds: 0 });
+    bench.establish();
+    assert.deepEqual(bench.wait(), ['send out keepalive']);
+    assert.equal(bench.now, 10_000);
+    assert.deepEqual(bench.wait(), ['send out keepalive']);
+    assert.equal(bench.now, 20_000);
+  });
+});
+
 describe('graceful restart (RFC 4724)', () => {
+  const gracefulRestart = { restarting: true, seconds: 120, families: [] };
+  const again: Open = { ...OPEN, capabilities: { ...OPEN.capabilities, gracefulRestart } };
+  const graceful = { gracefulRestart: { seconds: 120, forwardingPreserved: true } };
+
+  test('a peer that comes back has restarted: its new connection takes the place of the old one (section 5)', () => {
+    const bench = new Bench(graceful);
+    bench.establish('out', again);
+    bench.now += 5000;
+    assert.ok(bench.fsm.acceptsInbound);
+    assert.deepEqual(bench.on({ type: 'connected', side: 'in' }), ['send in open']);
+    assert.equal(bench.fsm.state, 'Established');
+    assert.deepEqual(bench.receive('in', again), [
+      'hang-up out',
+      'down: the peer opened another connection: it has restarted',
+      'agreed in',
+      'send in keepalive',
+    ]);
+    assert.deepEqual(bench.receive('in', KEEPALIVE), ['up in']);
+  });
+
+  test('so does the connection of a peer that dials whenever it comes back', () => {
+    const bench = new Bench({ ...graceful, passive: true });
+    bench.on({ type: 'start' });
+    bench.establish('in', again);
+    assert.equal(bench.fsm.acceptsInbound, false);
+    bench.now += 5000;
+    bench.on({ type: 'tick' });
+    assert.ok(bench.fsm.acceptsInbound);
+  });
+
+  test('two that dialled at the same time have not restarted', () => {
+    const bench = new Bench(graceful);
+    bench.establish('out', again);
+    bench.on({ type: 'connected', side: 'in' });
+    assert.deepEqual(bench.receive('in', again), ['send in 6/7', 'hang-up in']);
+  });
+
+  test('a peer that does not restart gracefully is told of the collision', () => {
+    const bench = new Bench(graceful);
+    bench.establish('out');
+    bench.now += 5000;
+    bench.on({ type: 'connected', side: 'in' });
+    assert.deepEqual(bench.receive('in', again), ['send in 6/7', 'hang-up in']);
+  });
+
   const openOf = (bench: Bench) => {
     const [action] = bench.fsm.handle({ type: 'connected', side: 'in' }, bench.now);
     return action?.type === 'send' && action.message.type === 'open' ? action.message : null;

@@ -30,6 +30,8 @@ const FIRST_BACK_OFF_MS = 1_000;
 const LONGEST_BACK_OFF_MS = 60_000;
 /** A session that lived this long was no part of a flapping one. */
 const STABLE_MS = 30_000;
+/** A second connection sooner than this is that of two who dialled at the same time; a restart takes longer. */
+const NO_RESTART_MS = 5_000;
 /** RFC 9687 section 5. */
 const SEND_HOLD_MS = 480_000;
 const NEVER = Number.POSITIVE_INFINITY;
@@ -43,6 +45,9 @@ interface Connection {
   sendHoldAt: number;
   upSince: number;
 }
+
+/** Why a connection ends in whose place the peer opened another. */
+export const PEER_RESTARTED = 'the peer opened another connection: it has restarted';
 
 export class PeerFsm {
   readonly #config: FsmConfig;
@@ -76,9 +81,13 @@ export class PeerFsm {
     return this.#running ? 'Active' : 'Idle';
   }
 
-  /** Whether a connection of the peer would be used; others should be closed without a word. */
+  /**
+   * Whether a connection of the peer would be used; others should be closed without a word. Before one takes the place
+   * of another, that one is to be reported as `disconnected`.
+   */
   get acceptsInbound(): boolean {
-    return this.#running && this.#connections.in === null;
+    const inbound = this.#connections.in;
+    return this.#running && (inbound === null || this.#mayBeLeftover(inbound));
   }
 
   /** When a `tick` is due; Infinity when none is. */
@@ -223,11 +232,24 @@ export class PeerFsm {
     const { routerId, localAs } = this.#config;
     const oursIsLarger =
       routerId === agreed.peerRouterId ? localAs > agreed.peerAs : routerId > agreed.peerRouterId;
+    if (agreed.gracefulRestart && this.#mayBeLeftover(other)) {
+      this.#end(other, null, PEER_RESTARTED);
+      return true;
+    }
     const loser =
       other.phase === 'Established' || other.side === (oursIsLarger ? 'out' : 'in') ? connection : other;
     this.#send(loser.side, cease(CeaseReason.connectionCollision));
     this.#hangUp(loser.side);
     return loser !== connection;
+  }
+
+  /**
+   * Whether another connection of the peer would mean that it has restarted and knows nothing of this one any more,
+   * which the network has not told us yet (RFC 4724 section 5).
+   */
+  #mayBeLeftover({ phase, negotiated, upSince }: Connection): boolean {
+    const old = this.#now - upSince >= NO_RESTART_MS;
+    return phase === 'Established' && negotiated?.gracefulRestart === true && old;
   }
 
   #establish(connection: Connection): void {

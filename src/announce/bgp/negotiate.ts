@@ -70,7 +70,8 @@ export function negotiate(config: FsmConfig, open: Open): Negotiated | Notificat
     peerRouterId: open.routerId,
     internal,
     holdTime,
-    keepaliveSeconds: Math.min(config.keepaliveSeconds ?? Number.POSITIVE_INFINITY, holdTime / 3),
+    // 0 ("none") beside a hold time would only end the session.
+    keepaliveSeconds: Math.min(config.keepaliveSeconds || Number.POSITIVE_INFINITY, holdTime / 3),
     families,
     fourOctetAs: capabilities.fourOctetAs,
     routeRefresh: capabilities.routeRefresh,

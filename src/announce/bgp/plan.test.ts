@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { parseRange } from '../../model/ip-range.ts';
 import { formatPrefix } from '../../model/ip-text.ts';
 import { objectKey } from '../../model/keys.ts';
 import type { BfdProfile, BgpAdvertisement, BgpPeer, Community, IpAddressPool } from '../../model/metallb.ts';
@@ -305,6 +306,28 @@ describe('what a route looks like', () => {
       [WEB, exposed('api', '203.0.113.9'), exposed('six', '2001:db8:0:1::9')],
     );
     assert.deepEqual(routes(made), ['203.0.113.0/24', '2001:db8:0:1::/64']);
+  });
+  test('an aggregate is never larger than what the pool has: it would draw traffic of others here', () => {
+    const ranges = ['203.0.113.0/28', '198.51.100.8-198.51.100.20', '2001:db8::/64'];
+    const addresses = ranges.map((text) => ({ ...parseRange(text)!, text }));
+    const made = plan(
+      {
+        endpointSlices: withEndpoints,
+        ipAddressPools: mapOf({ ...pool('main'), addresses }),
+        bgpAdvertisements: mapOf(advertisement('a', { aggregationLength: 24, aggregationLengthV6: 48 })),
+      },
+      [WEB, exposed('api', '198.51.100.9'), exposed('six', '2001:db8::9')],
+    );
+    // The second range is no prefix; the largest that lies in it is 198.51.100.8/29.
+    assert.deepEqual(routes(made), ['203.0.113.0/28', '198.51.100.8/29', '2001:db8::/64']);
+    assert.deepEqual(
+      made.problems.map(({ field, object }) => [field, object?.name]),
+      [
+        ['spec.aggregationLength', 'a'],
+        ['spec.aggregationLength', 'a'],
+        ['spec.aggregationLengthV6', 'a'],
+      ],
+    );
   });
   test('equal prefixes are merged: communities united, the first preference kept, a different one reported', () => {
     const made = plan(

@@ -4,6 +4,7 @@
  */
 import type { IpPrefix } from '../../model/ip.ts';
 import { parseIp } from '../../model/ip.ts';
+import { type IpRange, prefixesOf, rangeContains } from '../../model/ip-range.ts';
 import { formatPrefix } from '../../model/ip-text.ts';
 import type { ObjectKey } from '../../model/keys.ts';
 import { matchesAny } from '../../model/label-selector.ts';
@@ -94,11 +95,13 @@ export function planNode(input: PlanInput): NodePlan {
         judge(service, matching, address, endpoints.get(service.meta.key) ?? [], node.meta.name);
       if (verdict === null || found === 'announced') verdict = found;
       if (found !== 'announced') continue;
-      for (const offer of matching)
+      for (const offer of matching) {
+        const prefix = prefixOf(address, offer.object, pool, problems);
         for (const peer of offer.peers) {
           told.add(peer);
-          addRoute(tables.get(peer)!, offer, prefixOf(address, offer.object), problems); // made for every peer
+          addRoute(tables.get(peer)!, offer, prefix, problems); // made for every peer
         }
+      }
     }
     if (verdict !== null) services.set(service.meta.key, { verdict, peers: [...told].sort() });
   }
@@ -173,11 +176,42 @@ function judge(
   return offers.every(({ peers }) => peers.length === 0) ? 'noPeer' : 'announced';
 }
 
-function prefixOf({ address }: ServiceAddress, object: BgpAdvertisement): IpPrefix {
-  const { family, value } = parseIp(address)!; // spelled by us
-  const length = family === 4 ? object.aggregationLength : object.aggregationLengthV6;
+/**
+ * The address, or the aggregate that it is announced with. One that is larger than the largest prefix in its entry of
+ * the pool would draw traffic of others here; MetalLB refuses such configurations.
+ */
+function prefixOf(
+  { address }: ServiceAddress,
+  object: BgpAdvertisement,
+  pool: IpAddressPool,
+  problems: Problem[],
+): IpPrefix {
+  const ip = parseIp(address)!; // spelled by us
+  const { family, value } = ip;
+  const bits = family === 4 ? 32 : 128;
+  const field = family === 4 ? 'aggregationLength' : 'aggregationLengthV6';
+  const wanted = object[field];
+  if (wanted === bits) return { family, length: bits, value };
+  const entry = pool.addresses.find((range) => rangeContains(range, ip));
+  const length = Math.max(wanted, entry === undefined ? 0 : shortestIn(entry));
+  if (length > wanted) {
+    const message = `${wanted} is more than ${JSON.stringify(entry?.text)} of the pool ${pool.meta.name} has; ${length} is used for it.`;
+    problems.push(problemOf(object, 'error', 'Invalid', `spec.${field}`, message));
+  }
   return { family, length, value: networkBits(family, value, length) };
 }
+
+/** The length of the largest prefix in a range; found out once for each. */
+function shortestIn(range: IpRange): number {
+  let shortest = SHORTEST.get(range);
+  if (shortest === undefined) {
+    shortest = Math.min(...prefixesOf(range).map(({ length }) => length));
+    SHORTEST.set(range, shortest);
+  }
+  return shortest;
+}
+
+const SHORTEST = new WeakMap<IpRange, number>();
 
 /** Equal prefixes become one: communities are united, the first local preference counts. */
 function addRoute(table: Table, { object, communities }: Offer, prefix: IpPrefix, problems: Problem[]): void {

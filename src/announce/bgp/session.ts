@@ -4,7 +4,7 @@
  */
 import type { Socket } from 'node:net';
 import { splitScope } from '../address.ts';
-import { PeerFsm } from './fsm.ts';
+import { PEER_RESTARTED, PeerFsm } from './fsm.ts';
 import type { FsmAction, FsmEvent, FsmState, Side, StopReason } from './fsm-types.ts';
 import type { Message } from './message.ts';
 import { MessageReader } from './message-reader.ts';
@@ -135,6 +135,12 @@ export class Session {
     if (failure !== null) {
       socket.destroy();
       return;
+    }
+    const before = this.#connections.in;
+    if (before !== null) {
+      this.#connections.in = null;
+      before.socket.destroy();
+      this.#handle({ type: 'disconnected', side: 'in', reason: PEER_RESTARTED });
     }
     this.#attach('in', socket);
     this.#handle({ type: 'connected', side: 'in' });
