@@ -1,13 +1,18 @@
 /** What we ship to install, as a real API server takes it. */
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { before, describe, test } from 'node:test';
 import { helm } from '../helm/program.ts';
 import { NAMESPACE, PLAIN_MANIFESTS, render } from '../helm/render.ts';
 import { VALUES } from '../helm/values-matrix.ts';
 import { findGoProgram } from '../kit/go-build.ts';
 import type { KubeObject } from '../kit/manifests.ts';
+import { type Scope, within } from '../kit/waiting.ts';
+import { forbidden } from './kit/audit.ts';
 import { prepareCluster } from './kit/binaries.ts';
 import { type ControlPlane, startControlPlane } from './kit/control-plane.ts';
 import { suiteScope } from './kit/suite-scope.ts';
@@ -88,4 +93,48 @@ describe('what is shipped', { skip: 'missing' in prepared ? prepared.missing : f
     assert.doesNotMatch(again, /created/);
     assert.equal(await generations(), 'DaemonSet 1;DaemonSet 1;Deployment 1;');
   });
+
+  test('the speaker gets by with its rights: it is refused nothing but the names of Secrets', async (t) => {
+    await cluster.kubectl.run(['apply', '-f', join(DEPLOY, 'tidegate.yaml')]);
+    await cluster.kubectl.run(['apply', '-f', join(DEPLOY, 'speaker.yaml')]);
+    const addresses = [{ type: 'InternalIP', address: '10.77.0.1' }];
+    await cluster.kubectl.apply({
+      apiVersion: 'v1',
+      kind: 'Node',
+      metadata: { name: 'node' },
+      status: { addresses },
+    });
+    const { kubeconfig } = await cluster.serviceAccount(NAMESPACE, 'tidegate-speaker');
+    await startSpeaker(t, ['--source', 'kubernetes', '--kubeconfig', kubeconfig, '--node-name', 'node']);
+    const events = (await cluster.audit()).filter(({ user }) => user.username.endsWith(':tidegate-speaker'));
+    assert.ok(events.some(({ objectRef }) => objectRef?.resource === 'nodes'));
+    assert.deepEqual(
+      forbidden(events).filter((line) => !/: (list|watch) \/api\/v1\/secrets\?/.test(line)),
+      [],
+    );
+  });
 });
+
+/** Starts `tidegate speaker`; resolves when it is ready, ends with the scope. */
+async function startSpeaker(scope: Scope, args: readonly string[]): Promise<void> {
+  const program = join(DEPLOY, '../bin/tidegate');
+  const child = spawn(program, ['speaker', '--admin', '127.0.0.1:0', ...args], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { PATH: process.env['PATH'] ?? '' },
+  });
+  const exited = once(child, 'exit');
+  scope.after(async () => {
+    child.kill('SIGTERM');
+    const [code] = await within(exited, 'the speaker to end');
+    assert.equal(code, 0);
+  });
+  const lines: string[] = [];
+  const ready = new Promise<void>((resolve, reject) => {
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      lines.push(line);
+      if (line.includes('"event":"ready"')) resolve();
+    });
+    child.once('exit', () => reject(new Error(`the speaker ended by itself\n${lines.join('\n')}`)));
+  });
+  await within(ready, () => `the ready line of the speaker, after\n${lines.join('\n')}`);
+}
