@@ -17,7 +17,15 @@ const backend = await startGrpcBackend(scope);
 const first = await startGrpcBackend(scope);
 const second = await startGrpcBackend(scope);
 const authority = issue({ names: ['authority'], usage: 'authority' });
-const certificate = issue({ names: ['grpc.test'], issuer: authority });
+const certificate = issue({ names: ['grpc.test', 'grpcs.test'], issuer: authority });
+const own = issue({ names: ['passed.test'], issuer: authority });
+const overTls = await startGrpcBackend(
+  scope,
+  0,
+  grpc.ServerCredentials.createSsl(null, [
+    { private_key: Buffer.from(own.key), cert_chain: Buffer.from(own.certificate) },
+  ]),
+);
 
 /** Over TLS and, because h2c clients must not be sent to https, a host of its own in cleartext. */
 function manifests(port: number): KubeObject[] {
@@ -30,10 +38,23 @@ function manifests(port: number): KubeObject[] {
   ];
 }
 
+/** A host with these annotations of ingress-nginx. */
+function annotated(host: string, port: number, annotation: Readonly<Record<string, string>>): KubeObject[] {
+  const [object, ...others] = routeAll(host, port);
+  const annotations = Object.fromEntries(
+    Object.entries(annotation).map(([name, value]) => [`nginx.ingress.kubernetes.io/${name}`, value]),
+  );
+  const metadata = { ...(object!['metadata'] as object), annotations };
+  const tls = [{ hosts: [host], secretName: 'cert' }];
+  return [withTls({ ...object, metadata } as KubeObject, tls), ...others];
+}
+
 const moving = (port: number) => speaking('grpc', routeAll('moving.test', port));
 const proxy = await startHttps(scope, {
   manifests: [
     ...manifests(backend.port),
+    ...annotated('grpcs.test', overTls.port, { 'backend-protocol': 'GRPCS' }),
+    ...annotated('passed.test', overTls.port, { 'ssl-passthrough': 'true' }),
     ingress('nobody', 'nobody.test', [{ path: '/', service: 'nobody' }]),
     ...speaking('grpc', service('nobody', [])),
   ],
@@ -87,9 +108,11 @@ async function messagesOf(stream: NodeJS.ReadableStream): Promise<Buffer[]> {
 }
 
 const secure = grpc.credentials.createSsl(Buffer.from(authority.certificate));
-for (const [how, client] of [
-  ['over TLS', grpcClient(scope, proxy.https, 'grpc.test', secure)],
-  ['in cleartext', grpcClient(scope, proxy.http, 'clear.test')],
+for (const [how, client, served] of [
+  ['over TLS', grpcClient(scope, proxy.https, 'grpc.test', secure), backend],
+  ['in cleartext', grpcClient(scope, proxy.http, 'clear.test'), backend],
+  ['over TLS on both sides', grpcClient(scope, proxy.https, 'grpcs.test', secure), overTls],
+  ['through passthrough', grpcClient(scope, proxy.https, 'passed.test', secure), overTls],
 ] as const) {
   describe(`grpc-js ${how}`, () => {
     test('unary: message, metadata, binary metadata and trailers', async () => {
@@ -154,25 +177,25 @@ for (const [how, client] of [
     });
 
     test('a deadline that passes ends the call on both sides', async () => {
-      const { cancelled } = backend;
+      const { cancelled } = served;
       const { code } = await call(client, 'never', Buffer.from('x'), metadata(), {
         deadline: Date.now() + 300,
       });
       assert.equal(code, grpc.status.DEADLINE_EXCEEDED);
-      await eventually(() => assert.equal(backend.cancelled, cancelled + 1));
+      await eventually(() => assert.equal(served.cancelled, cancelled + 1));
     });
 
     test('a call that the client cancels is cancelled at the server, others go on', async () => {
-      const { calls, cancelled } = backend;
+      const { calls, cancelled } = served;
       const chat = client.chat();
       const echoed = once(chat, 'data');
       chat.write(Buffer.from('a'));
       await within(echoed, 'the echo');
       const ended = call(client, 'never', Buffer.from('x'), metadata(), {}, (running) => {
-        void eventually(() => assert.equal(backend.calls, calls + 2)).then(() => running.cancel());
+        void eventually(() => assert.equal(served.calls, calls + 2)).then(() => running.cancel());
       });
       assert.equal((await ended).code, grpc.status.CANCELLED);
-      await eventually(() => assert.equal(backend.cancelled, cancelled + 1));
+      await eventually(() => assert.equal(served.cancelled, cancelled + 1));
       const again = once(chat, 'data');
       chat.write(Buffer.from('b'));
       assert.deepEqual(await within(again, 'the second echo'), [Buffer.from('b')]);

@@ -12,7 +12,7 @@ import {
 } from 'node:http2';
 import { type AddressInfo, createServer as createTcp } from 'node:net';
 import { after, describe, test } from 'node:test';
-import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
+import { createServer as createTlsServer, type TLSSocket, type TlsOptions } from 'node:tls';
 import { WebSocket, WebSocketServer } from 'ws';
 import { issue, type TestCertificate, tlsSecret, withTls } from '../kit/certificates.ts';
 import { type SeenOverTls, startHttpsBackend } from '../kit/https-backend.ts';
@@ -123,6 +123,11 @@ const manifests: KubeObject[] = [
   ...site('unverified', to('ownWord'), HTTPS),
   ...site('verified', to('good'), VERIFIED),
   ...site('named', to('good'), { ...VERIFIED, 'proxy-ssl-server-name': 'on' }),
+  ...site('dotted', to('good'), {
+    ...VERIFIED,
+    'proxy-ssl-name': 'good.test.',
+    'proxy-ssl-server-name': 'on',
+  }),
   ...site('stranger', to('stranger'), VERIFIED),
   ...site('wrong-name', to('good'), { ...VERIFIED, 'proxy-ssl-name': 'bad.test' }),
   ...site('expired', to('expired'), VERIFIED),
@@ -210,6 +215,7 @@ describe('a backend with TLS', () => {
   test('hears the name that is meant when it shall', async () => {
     assert.equal((await ask('named')).seen.serverName, 'good.test');
     assert.equal((await ask('verified')).seen.serverName, '');
+    assert.equal((await ask('dotted')).seen.serverName, 'good.test', 'never with its final dot (RFC 6066 3)');
   });
 
   for (const [name, reason, backend] of [
@@ -357,6 +363,43 @@ test('HTTP/2 is spoken over TLS to a backend that agrees to it, and to no other'
   assert.equal((await ask('without-alpn', '/', Buffer.from('x'))).status, 502);
   assert.equal(await reasonOf('without-alpn'), 'protocol-not-agreed');
 });
+
+for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
+  test(`HTTP/2 over TLS to a backend that goes away again and again: nothing is lost, sessions are taken up (${maxVersion})`, async (t) => {
+    const server = createSecureServer({ ...showing(good), ALPNProtocols: ['h2'], maxVersion });
+    const sessions = new Set<ServerHttp2Session>();
+    const resumed: boolean[] = [];
+    server.on('secureConnection', (socket: TLSSocket) => void resumed.push(socket.isSessionReused()));
+    server.on('session', (session) => {
+      sessions.add(session);
+      let left = 5;
+      session.on('stream', (stream) => {
+        stream.respond({ ':status': 200, seen: '{}' });
+        stream.end();
+        // GOAWAY: those that are on their way are not served here.
+        if (--left === 0) session.close();
+      });
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    t.after(() => {
+      server.close();
+      for (const session of sessions) session.destroy();
+    });
+    const name = `goes-${maxVersion.slice(-1)}`;
+    const objects = site(name, portOf(server), { ...VERIFIED, 'backend-protocol': 'GRPCS' });
+    await proxy.change(`${name}.yaml`, objects);
+    for (let round = 0; round < 5; round++) {
+      const answers = await Promise.all(
+        Array.from({ length: 6 }, (_, i) => ask(name, `/${i}`, Buffer.from('x'))),
+      );
+      assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set([200]));
+    }
+    assert.ok(sessions.size > 4, `${sessions.size} connections`);
+    assert.equal(resumed[0], false);
+    assert.ok(resumed.slice(1).includes(true), 'no connection took up a session');
+  });
+}
 
 test('a WebSocket goes through to a backend with TLS', async (t) => {
   const sockets = new WebSocketServer({ noServer: true });

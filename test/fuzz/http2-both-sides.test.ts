@@ -245,6 +245,20 @@ test('windows that the backend takes back are honoured for streams that run and 
   scene.end();
 });
 
+test('a backend without a table is told once that ours is empty, before the first block', () => {
+  const scene = new Scene();
+  const client = scene.http2Client();
+  scene.say(client, request(1));
+  const backend = scene.backend(0, [[frame.SETTINGS_HEADER_TABLE_SIZE, 0]]);
+  scene.say(client, request(3));
+  const blocks = framesOf(backend)
+    .filter(({ type }) => type === frame.HEADERS)
+    .map(({ payload }) => payload.charCodeAt(0) === 0x20);
+  assert.deepEqual(blocks, [true, false]);
+  scene.say(backend, ok(1) + ok(3));
+  scene.end();
+});
+
 test('requests that are given up as soon as they are made leave nothing behind, here or at the backend', () => {
   const scene = new Scene();
   const client = scene.http2Client();

@@ -55,8 +55,12 @@ const echoed = (metadata: grpc.Metadata): grpc.Metadata => {
   return out;
 };
 
-/** Starts the service in cleartext on `port` (0: any); stopped at the end of the scope. */
-export async function startGrpcBackend(scope: Scope, port = 0): Promise<GrpcBackend> {
+/** Starts the service on `port` (0: any), in cleartext unless told otherwise; stopped at the end of the scope. */
+export async function startGrpcBackend(
+  scope: Scope,
+  port = 0,
+  credentials = grpc.ServerCredentials.createInsecure(),
+): Promise<GrpcBackend> {
   const server = new grpc.Server(LARGEST);
   const backend = { port: 0, cancelled: 0, calls: 0, kill: () => server.forceShutdown() };
   const watch = (call: { on(event: 'cancelled', listener: () => void): unknown }): void => {
@@ -100,7 +104,7 @@ export async function startGrpcBackend(scope: Scope, port = 0): Promise<GrpcBack
     never: watch,
   } as unknown as grpc.UntypedServiceImplementation);
   backend.port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync(`127.0.0.1:${port}`, grpc.ServerCredentials.createInsecure(), (error, bound) =>
+    server.bindAsync(`127.0.0.1:${port}`, credentials, (error, bound) =>
       error === null ? resolve(bound) : reject(error),
     );
   });

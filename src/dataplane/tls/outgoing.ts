@@ -50,7 +50,7 @@ export class OutgoingTls {
   readonly settings: UpstreamTlsPatch;
   /** What is offered by ALPN (RFC 7301). */
   readonly protocol: 'h2' | 'http/1.1';
-  /** Sent in the handshake; '' for none. Never an address (RFC 6066 3). */
+  /** Sent in the handshake; '' for none. Never an address, and without final dot (RFC 6066 3). */
   readonly serverName: string;
   /**
    * The newest session of a connection whose certificate was found good: one per endpoint, as servers take a ticket
@@ -63,8 +63,8 @@ export class OutgoingTls {
     this.#shared = shared;
     this.settings = shared.settings;
     this.protocol = protocol === 'http2' ? 'h2' : 'http/1.1';
-    const { serverName } = shared.settings;
-    this.serverName = isIP(serverName) === 0 ? serverName : '';
+    const name = shared.settings.serverName.replace(/\.$/, '');
+    this.serverName = isIP(name) === 0 ? name : '';
   }
 
   context(): SecureContext | null {
