@@ -22,12 +22,12 @@ const changed = (at: number, hex: string) => {
 
 describe('ARP', () => {
   test('a request for an address of ours is answered to the asker alone', () => {
-    const { reply, address, claim, ignored } = receiveArp(bytes(REQUEST), view);
+    const { reply, address, claim, probe, ignored } = receiveArp(bytes(REQUEST), view);
     assert.equal(
       reply?.toString('hex'),
       '020000000002020000000001080600010800060400020200000000' + '01c0000264020000000002c0000201',
     );
-    assert.deepEqual([address, claim, ignored], [VIP, null, null]);
+    assert.deepEqual([address, claim, probe, ignored], [VIP, null, null, null]);
   });
 
   test('padding up to the smallest Ethernet frame changes nothing', () => {
@@ -36,10 +36,17 @@ describe('ARP', () => {
   });
 
   test('a probe of another host is answered: the address is taken (RFC 5227)', () => {
-    const { reply, claim } = receiveArp(probeArp(VIP, THEIRS), view);
+    const { reply, claim, probe } = receiveArp(probeArp(VIP, THEIRS), view);
+    assert.deepEqual(probe, { address: VIP, mac: THEIRS });
     assert.equal(reply?.readUIntBE(0, 6), THEIRS);
     assert.equal(reply?.readUInt32BE(28), VIP);
     assert.equal(claim, null);
+  });
+
+  test('a probe for an address that we asked about, and do not have, is told of', () => {
+    const asking = { mac: OURS, owned: new Set<number>(), watched: new Set([VIP]) };
+    const { reply, probe } = receiveArp(probeArp(VIP, THEIRS), asking);
+    assert.deepEqual([reply, probe], [null, { address: VIP, mac: THEIRS }]);
   });
 
   test('who announces an address of ours is told of, and not answered', () => {
@@ -48,6 +55,7 @@ describe('ARP', () => {
         reply: null,
         address: 0,
         claim: { address: VIP, mac: THEIRS },
+        probe: null,
         ignored: null,
       });
   });
@@ -92,7 +100,13 @@ describe('ARP', () => {
   ];
   for (const [what, frame, reason] of ignored)
     test(`${what} is ignored: ${reason}`, () => {
-      assert.deepEqual(receiveArp(frame, view), { reply: null, address: 0, claim: null, ignored: reason });
+      assert.deepEqual(receiveArp(frame, view), {
+        reply: null,
+        address: 0,
+        claim: null,
+        probe: null,
+        ignored: reason,
+      });
     });
 
   test('no bytes make it throw, and a reply only ever goes to the asker, about an address of ours', () => {
@@ -105,8 +119,8 @@ describe('ARP', () => {
       });
     fc.assert(
       fc.property(fc.oneof(mutated, fc.uint8Array({ maxLength: 64 }).map(Buffer.from)), (frame) => {
-        const { reply, claim, ignored } = receiveArp(frame as Buffer, view);
-        assert.equal(ignored === null, reply !== null || claim !== null);
+        const { reply, claim, probe, ignored } = receiveArp(frame as Buffer, view);
+        assert.equal(ignored === null, reply !== null || claim !== null || probe !== null);
         if (reply !== null) {
           assert.equal(reply.length, 42);
           assert.equal(reply.readUInt32BE(28), VIP);

@@ -41,11 +41,14 @@ export interface ArpResult {
   readonly address: number;
   /** Somebody said that a watched address is theirs. */
   readonly claim: { readonly address: number; readonly mac: number } | null;
-  /** Set when there is neither reply nor claim. */
+  /** Somebody asks whether a watched address is free, to use it. */
+  readonly probe: { readonly address: number; readonly mac: number } | null;
+  /** Set when nothing else is. */
   readonly ignored: ArpIgnored | null;
 }
 
-const ignore = (ignored: ArpIgnored): ArpResult => ({ reply: null, address: 0, claim: null, ignored });
+const NOTHING = { reply: null, address: 0, claim: null, probe: null, ignored: null } as const;
+const ignore = (ignored: ArpIgnored): ArpResult => ({ ...NOTHING, ignored });
 
 /** What to do about a frame; padding behind the packet does not count. */
 export function receiveArp(frame: Buffer, { mac, owned, watched }: ArpView): ArpResult {
@@ -64,12 +67,16 @@ export function receiveArp(frame: Buffer, { mac, owned, watched }: ArpView): Arp
   const senderAddress = frame.readUInt32BE(28);
   const target = frame.readUInt32BE(38);
   const claim = watched.has(senderAddress) ? { address: senderAddress, mac: senderMac } : null;
+  const probe =
+    operation === REQUEST && senderAddress === 0 && watched.has(target)
+      ? { address: target, mac: senderMac }
+      : null;
   // Who announces the address itself does not ask for it.
   if (operation === REQUEST && senderAddress !== target && owned.has(target)) {
     const reply = encode(senderMac, mac, REPLY, mac, target, senderMac, senderAddress);
-    return { reply, address: target, claim, ignored: null };
+    return { reply, address: target, claim, probe, ignored: null };
   }
-  if (claim !== null) return { reply: null, address: 0, claim, ignored: null };
+  if (claim !== null || probe !== null) return { ...NOTHING, claim, probe };
   return ignore(operation === REQUEST ? 'not-announced' : 'foreign-reply');
 }
 

@@ -64,7 +64,8 @@ describe('NDP', () => {
   });
 
   test('our own question is one that others answer', () => {
-    const { reply } = receiveNdp(probeNdp(VIP, THEIRS), view);
+    const { reply, probe } = receiveNdp(probeNdp(VIP, THEIRS), view);
+    assert.deepEqual(probe, { address: VIP, mac: THEIRS });
     assert.deepEqual(reply, announceNdp(VIP, OURS));
     assert.equal(probeNdp(VIP, THEIRS).readUIntBE(0, 6), solicitedNodeMac(VIP));
   });
@@ -114,7 +115,7 @@ describe('NDP', () => {
   for (const [what, bytes, reason] of ignored)
     test(`${what} is ignored: ${reason}`, () => {
       const result = receiveNdp(bytes, view);
-      assert.deepEqual(result, { reply: null, address: 0n, claim: null, ignored: reason });
+      assert.deepEqual(result, { reply: null, address: 0n, claim: null, probe: null, ignored: reason });
     });
 
   test('no bytes make it throw, whatever the checksum says', () => {
@@ -124,8 +125,8 @@ describe('NDP', () => {
         const made = frame(
           changes.map(([at, value]) => [at, value.toString(16).padStart(2, '0')] as const),
         ).subarray(0, length);
-        const { reply, claim, ignored } = receiveNdp(made, view);
-        assert.equal(ignored === null, reply !== null || claim !== null);
+        const { reply, claim, probe, ignored } = receiveNdp(made, view);
+        assert.equal(ignored === null, reply !== null || claim !== null || probe !== null);
         if (reply !== null) assert.equal(reply.length, 86);
       }),
     );

@@ -59,11 +59,14 @@ export interface NdpResult {
   readonly address: bigint;
   /** Somebody said that a watched address is theirs. */
   readonly claim: { readonly address: bigint; readonly mac: number } | null;
-  /** Set when there is neither reply nor claim. */
+  /** Somebody asks whether a watched address is free, to use it. */
+  readonly probe: { readonly address: bigint; readonly mac: number } | null;
+  /** Set when nothing else is. */
   readonly ignored: NdpIgnored | null;
 }
 
-const ignore = (ignored: NdpIgnored): NdpResult => ({ reply: null, address: 0n, claim: null, ignored });
+const NOTHING = { reply: null, address: 0n, claim: null, probe: null, ignored: null } as const;
+const ignore = (ignored: NdpIgnored): NdpResult => ({ ...NOTHING, ignored });
 
 /** What to do about a frame; padding behind the packet does not count. */
 export function receiveNdp(frame: Buffer, { mac, owned, watched }: NdpView): NdpResult {
@@ -82,16 +85,18 @@ export function receiveNdp(frame: Buffer, { mac, owned, watched }: NdpView): Ndp
   const source = readAddress(frame, 22);
   const claims = solicitation ? source : target;
   const claim = watched.has(claims) ? { address: claims, mac: sender } : null;
+  const probe =
+    solicitation && source === 0n && watched.has(target) ? { address: target, mac: sender } : null;
   if (solicitation) {
     const badSource = source === 0n && (option !== 0 || readAddress(frame, 38) !== solicitedNode(target));
     if (badSource) return ignore('unspecified-source');
     if (owned.has(target)) {
       // Section 7.2.4: who checks for duplicates has no address to answer to, and all are told.
       const reply = source === 0n ? announceNdp(target, mac) : advertise(sender, source, mac, target, true);
-      return { reply, address: target, claim, ignored: null };
+      return { reply, address: target, claim, probe, ignored: null };
     }
   }
-  if (claim !== null) return { reply: null, address: 0n, claim, ignored: null };
+  if (claim !== null || probe !== null) return { ...NOTHING, claim, probe };
   return ignore(solicitation ? 'not-announced' : 'foreign-advertisement');
 }
 

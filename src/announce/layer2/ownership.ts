@@ -4,12 +4,14 @@
  * All speakers elect the same one from the same plan ({@link elect}); this is about the moments in which they do not
  * know the same. Two rules:
  *
- * - An address goes from hand to hand. The new one answers first and says so (its claims travel with its
- *   heartbeats); the old one stops when it hears that. Only who hears each other hands over.
+ * - An address goes from hand to hand. The old one says that it would hand over, the new one answers and says so
+ *   (claims travel with heartbeats), the old one stops when it hears that. Who does not agree, since it knows another
+ *   plan or another membership, keeps the address.
  * - An address that nobody claims is asked for on the wire first. Who is cut off from us but lives still answers
  *   there, and so does a foreign host: then we do not begin, and ask again. Only silence lets us begin.
  *
- * Should two answer all the same, the one that is worse by the plan's order gives way after one detection interval.
+ * Should two answer all the same, since they began at the same time, one gives way after a detection interval: by
+ * name, since that does not depend on what they know.
  */
 import { elect, type Member, usableInterfaces, type WantedAddress } from './wanted.ts';
 
@@ -36,6 +38,8 @@ export type AddressState =
   | 'probing'
   /** Somebody answers there who is not among the living speakers. */
   | 'in-use'
+  /** A living speaker claims it and would not hand over. */
+  | 'waiting'
   | 'announcing';
 
 interface Entry {
@@ -49,14 +53,13 @@ interface Entry {
   interfaces: readonly string[];
   /** Since when another one claims it as well; infinite while nobody does. */
   doubledAt: number;
-  /** Not before this time again, having given way. */
-  notBefore: number;
-  /** When a silent speaker was last told that we have it. */
+  /** When it is looked at next whether that is too long. */
+  judgeAt: number;
+  /** Speakers that were seen to have it on the wire, and when. */
+  readonly rivals: Map<string, { readonly first: number; readonly last: number }>;
+  /** When they were last told that we have it. */
   toldAt: number;
 }
-
-/** Who gave way does not try again for this many detection intervals. */
-const BACKOFF = 10;
 
 export class Ownership {
   readonly #self: string;
@@ -73,9 +76,11 @@ export class Ownership {
     this.#start = now + timing.detectMs;
   }
 
-  /** Addresses that we answer for. */
-  *claims(): Iterable<string> {
-    for (const { address, state } of this.#entries.values()) if (state === 'announcing') yield address;
+  /** Addresses that we answer for, and whether we would hand them over. */
+  *claims(): Iterable<readonly [address: string, yielding: boolean]> {
+    for (const { address, state, wanted } of this.#entries.values())
+      if (state === 'announcing')
+        yield [address, this.#leaving || elect(wanted, this.#members) !== this.#self];
   }
 
   /** Of every wanted address: what we do about it, and who should announce it by what we know. */
@@ -107,20 +112,28 @@ export class Ownership {
     return this.tick(now);
   }
 
-  /** Somebody on the wire has the address; `speaker` is its name when it is one of us. */
+  /** Somebody on the wire has the address; `speaker` is its name when it is one of us, heard or not. */
   answered(address: string, speaker: string | null, now: number): OwnershipAction[] {
     const entry = this.#entries.get(address);
     if (entry === undefined) return [];
     if (entry.state === 'probing') this.#enter(entry, 'in-use', now);
-    // A speaker that we do not hear answers as well: who is better keeps the address, the other one knows so too.
-    if (entry.state !== 'announcing' || speaker === null || this.#members.has(speaker)) return [];
-    if (this.#outranks(entry, speaker)) {
-      this.#enter(entry, 'in-use', now);
-      return [{ type: 'withdraw', address }];
-    }
-    if (now < entry.toldAt + this.#timing.detectMs) return [];
+    if (entry.state !== 'announcing' || speaker === null) return [];
+    const rival = entry.rivals.get(speaker);
+    entry.rivals.set(speaker, { first: rival?.first ?? now, last: now });
+    const actions: OwnershipAction[] = [];
+    this.#keep(entry, now, actions);
+    if (actions.length > 0 || now < entry.toldAt + this.#timing.detectMs) return actions;
     entry.toldAt = now;
     return [{ type: 'announce', address, interfaces: entry.interfaces }];
+  }
+
+  /**
+   * Somebody else asks whether the address is free, to use it (RFC 5227 section 2.1.1). While we do, too, one of us
+   * waits: the one with the higher MAC, since that is all that both know.
+   */
+  probed(address: string, byLowerMac: boolean, now: number): void {
+    const entry = this.#entries.get(address);
+    if (entry?.state === 'probing' && byLowerMac) this.#enter(entry, 'in-use', now);
   }
 
   /** Nothing is taken any more; what we have goes as soon as another one claims it. */
@@ -145,17 +158,19 @@ export class Ownership {
   }
 
   #due(entry: Entry): number {
-    const { detectMs, probeMs, retryMs } = this.#timing;
+    const { probeMs, retryMs } = this.#timing;
     switch (entry.state) {
       case 'announcing':
-        return entry.doubledAt + detectMs;
+        return entry.judgeAt;
       case 'probing':
         return entry.since + (entry.askedTwice ? probeMs : probeMs / 2);
       case 'in-use':
-        return Math.max(entry.since + retryMs, entry.notBefore);
+        return entry.since + retryMs;
+      case 'waiting':
+        return Number.POSITIVE_INFINITY;
       case 'idle':
         return !this.#leaving && elect(entry.wanted, this.#members) === this.#self
-          ? Math.max(this.#start, entry.notBefore)
+          ? this.#start
           : Number.POSITIVE_INFINITY;
       default:
         return entry.state satisfies never;
@@ -164,42 +179,60 @@ export class Ownership {
 
   /** An address that we answer for: on which interfaces, and whether still. */
   #keep(entry: Entry, now: number, actions: OwnershipAction[]): void {
-    const { address, wanted } = entry;
-    const elected = elect(wanted, this.#members);
+    const { address } = entry;
+    for (const [name, { last }] of entry.rivals)
+      if (now >= last + this.#timing.detectMs) entry.rivals.delete(name);
     const others = this.#claimants(address);
     const wasDoubled = entry.doubledAt < Number.POSITIVE_INFINITY;
-    entry.doubledAt = others.length === 0 ? Number.POSITIVE_INFINITY : Math.min(entry.doubledAt, now);
+    const doubled = others.length > 0 || entry.rivals.size > 0;
+    entry.doubledAt = doubled ? Math.min(entry.doubledAt, now) : Number.POSITIVE_INFINITY;
     const tooLong = now >= entry.doubledAt + this.#timing.detectMs;
-    if (
-      elected !== this.#self
-        ? // Nobody may: so may not we, unless we leave and there is nobody else.
-          (elected === null && !this.#leaving) || others.some(({ name }) => name === elected)
-        : tooLong && others.some(({ name }) => this.#outranks(entry, name))
-    ) {
-      entry.notBefore = tooLong ? now + BACKOFF * this.#timing.detectMs : now;
+    if (this.#isTaken(entry, others) || (tooLong && this.#givesWay(entry, others))) {
       this.#enter(entry, 'idle', now);
       actions.push({ type: 'withdraw', address });
       return;
     }
-    if (tooLong) entry.doubledAt = now;
+    entry.judgeAt = tooLong ? now + this.#timing.detectMs : entry.doubledAt + this.#timing.detectMs;
     const interfaces = this.#interfaces(entry);
     // Who gave way to us was believed by hosts until now.
-    const alone = wasDoubled && others.length === 0;
+    const alone = wasDoubled && !doubled;
     if (interfaces.length > 0 && (alone || !sameNames(interfaces, entry.interfaces))) {
       entry.interfaces = interfaces;
       actions.push({ type: 'announce', address, interfaces });
     }
   }
 
+  /** We would hand the address over, and somebody has it who would not; or nobody may have it, we neither. */
+  #isTaken({ address, wanted, rivals }: Entry, others: readonly Member[]): boolean {
+    const elected = elect(wanted, this.#members);
+    if (elected === this.#self) return false;
+    if (elected === null) return !this.#leaving || others.length > 0;
+    return (
+      rivals.has(elected) ||
+      others.some(({ name, claims }) => name === elected || claims.get(address) === false)
+    );
+  }
+
+  /** By name; who would hand the address over does so sooner, when it hears of us. */
+  #givesWay({ address, wanted, rivals }: Entry, others: readonly Member[]): boolean {
+    const firm = elect(wanted, this.#members) === this.#self;
+    // What the living say counts more than what was seen; of the others one sighting may have been their last.
+    for (const [name, { first, last }] of rivals)
+      if (name < this.#self && !this.#members.has(name) && last - first >= this.#timing.detectMs / 2)
+        return true;
+    return others.some(({ name, claims }) => name < this.#self && !(firm && claims.get(address) === true));
+  }
+
   /** An address that we do not answer for. */
   #consider(entry: Entry, now: number, actions: OwnershipAction[]): void {
     const wanted = !this.#leaving && elect(entry.wanted, this.#members) === this.#self;
     if (!wanted) return this.#enter(entry, 'idle', now);
-    if (now < this.#start || now < entry.notBefore) return;
-    if (this.#claimants(entry.address).length > 0) {
+    if (now < this.#start) return;
+    const others = this.#claimants(entry.address);
+    if (others.length > 0) {
       // They are among the members: they hear us, and stop when they hear of our claim.
-      this.#announce(entry, now, actions);
-      return;
+      const agreed = others.every(({ claims }) => claims.get(entry.address) === true);
+      return agreed ? this.#announce(entry, now, actions) : this.#enter(entry, 'waiting', now);
     }
     const { probeMs, retryMs } = this.#timing;
     if (entry.state === 'probing') {
@@ -225,6 +258,8 @@ export class Ownership {
     entry.since = now;
     entry.askedTwice = false;
     entry.doubledAt = Number.POSITIVE_INFINITY;
+    entry.judgeAt = Number.POSITIVE_INFINITY;
+    entry.rivals.clear();
   }
 
   #claimants(address: string): Member[] {
@@ -239,16 +274,6 @@ export class Ownership {
     const self = this.#members.get(this.#self);
     return candidate === undefined || self === undefined ? [] : usableInterfaces(candidate, self);
   }
-
-  /** Whether `other` comes before us in the plan's order; who is not in it comes last. */
-  #outranks({ wanted }: Entry, other: string): boolean {
-    const rank = (name: string) => {
-      const found = wanted.candidates.findIndex(({ node }) => node === name);
-      return found === -1 ? Number.POSITIVE_INFINITY : found;
-    };
-    const [ours, theirs] = [rank(this.#self), rank(other)];
-    return theirs < ours || (theirs === ours && other < this.#self);
-  }
 }
 
 function newEntry(wanted: WantedAddress, now: number): Entry {
@@ -260,7 +285,8 @@ function newEntry(wanted: WantedAddress, now: number): Entry {
     askedTwice: false,
     interfaces: [],
     doubledAt: Number.POSITIVE_INFINITY,
-    notBefore: 0,
+    judgeAt: Number.POSITIVE_INFINITY,
+    rivals: new Map(),
     toldAt: Number.NEGATIVE_INFINITY,
   };
 }

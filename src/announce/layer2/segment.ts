@@ -18,6 +18,8 @@ import { ARP_FILTER, NDP_FILTER } from './filter.ts';
 export interface SegmentEvents {
   /** Somebody on the wire says that an address is theirs, which we answer for or asked about. */
   onClaim(address: string, mac: number): void;
+  /** Somebody asks for an address that we asked about, too, to use it. */
+  onProbe(address: string, mac: number): void;
   /** The interface went down, perhaps. */
   onError(): void;
 }
@@ -157,20 +159,23 @@ export class Segment {
   #onArp(frame: Buffer): void {
     const { mac } = this.interface;
     const result = receiveArp(frame, { mac, owned: this.#owned4, watched: this.#watched4 });
-    const { claim } = result;
+    const { claim, probe } = result;
     this.#count('arp', result.ignored);
     if (result.reply !== null) this.#answer(4, result.reply);
     if (claim !== null)
       this.#events.onClaim(formatIp({ family: 4, value: BigInt(claim.address) }), claim.mac);
+    if (probe !== null)
+      this.#events.onProbe(formatIp({ family: 4, value: BigInt(probe.address) }), probe.mac);
   }
 
   #onNdp(frame: Buffer): void {
     const { mac } = this.interface;
     const result = receiveNdp(frame, { mac, owned: this.#owned6, watched: this.#watched6 });
-    const { claim } = result;
+    const { claim, probe } = result;
     this.#count('ndp', result.ignored);
     if (result.reply !== null) this.#answer(6, result.reply);
     if (claim !== null) this.#events.onClaim(formatIp({ family: 6, value: claim.address }), claim.mac);
+    if (probe !== null) this.#events.onProbe(formatIp({ family: 6, value: probe.address }), probe.mac);
   }
 
   #count(protocol: string, ignored: string | null): void {

@@ -22,6 +22,7 @@ export interface SegmentsEvents {
   /** Interfaces came or went. */
   onChange(): void;
   onClaim(segment: Segment, address: string, mac: number): void;
+  onProbe(segment: Segment, address: string, mac: number): void;
   onProblem(text: string): void;
 }
 
@@ -81,6 +82,7 @@ export class Segments {
   #add(entry: NetworkInterface): boolean {
     const events: SegmentEvents = {
       onClaim: (address, mac) => this.#events.onClaim(segment as Segment, address, mac),
+      onProbe: (address, mac) => this.#events.onProbe(segment as Segment, address, mac),
       onError: () => setImmediate(() => this.scan()),
     };
     const segment = Segment.open(entry, events);

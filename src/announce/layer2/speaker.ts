@@ -95,6 +95,8 @@ export class Layer2Speaker {
     this.#segments = new Segments(settings.excludedInterfaces, {
       onChange: () => setImmediate(() => this.#interfacesChanged()),
       onClaim: (segment, address, mac) => this.#onClaim(segment, address, mac),
+      onProbe: (segment, address, mac) =>
+        this.#ownership.probed(address, mac < segment.interface.mac, performance.now()),
       onProblem,
     });
     this.#beatAt = now;
@@ -203,10 +205,7 @@ export class Layer2Speaker {
   #perform(actions: readonly OwnershipAction[], now: number): void {
     if (actions.length === 0) return;
     for (const action of actions) this.#performOne(action, now);
-    if (actions.some(({ type }) => type !== 'probe')) {
-      this.#tellSelf();
-      this.#send(true);
-    }
+    if (actions.some(({ type }) => type !== 'probe')) this.#send(true);
     this.#report();
   }
 
@@ -251,7 +250,6 @@ export class Layer2Speaker {
     // What comes back knows nothing; what the plan wants there is announced again.
     for (const [address, { interfaces }] of this.#announced)
       this.#on(interfaces, (segment) => segment.own(address));
-    this.#tellSelf();
     this.#send(true);
     this.#step(performance.now());
     this.#report();
@@ -275,6 +273,7 @@ export class Layer2Speaker {
   }
 
   #send(all: boolean): void {
+    this.#tellSelf();
     if (this.#key === null || this.#hosts.length === 0) return;
     for (const heartbeat of this.#membership.heartbeats(performance.now(), all))
       this.#port.send(encodeHeartbeat(heartbeat, this.#key), this.#hosts);

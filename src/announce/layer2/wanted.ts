@@ -18,8 +18,8 @@ export interface Member {
   readonly name: string;
   /** Interfaces that are up and not excluded. */
   readonly interfaces: readonly string[];
-  /** Addresses that it answers for. */
-  readonly claims: ReadonlySet<string>;
+  /** Addresses that it answers for; true for those that it would hand over, since it knows somebody better. */
+  readonly claims: ReadonlyMap<string, boolean>;
   /** It hands its addresses over and ends. */
   readonly leaving: boolean;
 }

@@ -6,7 +6,14 @@
  * boot the counter must grow, and boots that were replaced stay retired.
  */
 import type { Member } from '../layer2/wanted.ts';
-import { CLAIMS_PER_PART, type Heartbeat, MOST_PARTS, nameHash, type Presence } from './packet.ts';
+import {
+  CLAIMS_PER_PART,
+  type Claim,
+  type Heartbeat,
+  MOST_PARTS,
+  nameHash,
+  type Presence,
+} from './packet.ts';
 
 export interface MembershipTiming {
   /** Milliseconds between heartbeats. */
@@ -18,7 +25,7 @@ export interface MembershipTiming {
 /** Ourselves, as others are told. */
 export interface Self {
   readonly interfaces: Heartbeat['interfaces'];
-  readonly claims: readonly string[];
+  readonly claims: readonly Claim[];
 }
 
 /** Why a heartbeat that was authentic did not count. */
@@ -33,9 +40,9 @@ interface Peer {
   mutualAt: number;
   presence: Presence;
   interfaces: Heartbeat['interfaces'];
-  claims: ReadonlySet<string>;
+  claims: ReadonlyMap<string, boolean>;
   /** Parts of the claims, while they are collected. */
-  collected: ReadonlyMap<number, readonly string[]>;
+  collected: ReadonlyMap<number, readonly Claim[]>;
   parts: number;
   readonly retired: bigint[];
 }
@@ -72,7 +79,6 @@ export class Membership {
 
   setSelf(self: Self): void {
     this.#self = self;
-    this.#nextPart = 0;
   }
 
   setPresence(presence: Presence): void {
@@ -113,7 +119,7 @@ export class Membership {
     members.set(this.#name, {
       name: this.#name,
       interfaces: this.#self.interfaces.map(({ name }) => name),
-      claims: new Set(this.#self.claims),
+      claims: new Map(this.#self.claims),
       leaving: this.#presence !== 'here',
     });
     for (const peer of this.#peers.values()) {
@@ -185,7 +191,7 @@ function newPeer(name: string): Peer {
     mutualAt: Number.NEGATIVE_INFINITY,
     presence: 'here',
     interfaces: [],
-    claims: new Set(),
+    claims: new Map(),
     collected: new Map(),
     parts: 0,
     retired: [],
@@ -198,7 +204,7 @@ function restart(peer: Peer, boot: bigint): void {
   peer.boot = boot;
   peer.mutualAt = Number.NEGATIVE_INFINITY;
   peer.collected = new Map();
-  peer.claims = new Set();
+  peer.claims = new Map();
 }
 
 /** Once all parts are there each one that comes replaces its predecessor. */
@@ -207,5 +213,5 @@ function collectClaims(peer: Peer, { part, parts, claims }: Heartbeat): void {
   collected.set(part, claims);
   peer.parts = parts;
   peer.collected = collected;
-  if (collected.size === parts) peer.claims = new Set([...collected.values()].flat());
+  if (collected.size === parts) peer.claims = new Map([...collected.values()].flat());
 }

@@ -5,7 +5,8 @@
  *     magic u32 · version u8 · flags u8 · boot u64 · counter u64 · part u8 · parts u8
  *     name · n × (hash of a heard name u32, its boot u64) · n × (interface name, MAC 48) · n × address · HMAC 32
  *
- * Names have a length byte, lists a count (u8, addresses u16); addresses are 4 or 16 bytes behind a byte that says so.
+ * Names have a length byte, lists a count (u8, addresses u16); addresses are 4 or 16 bytes behind a byte that says so,
+ * with 128 added when the sender would hand them over.
  */
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { parseIp } from '../../model/ip.ts';
@@ -14,6 +15,9 @@ import type { SecretBytes } from '../../model/snapshot.ts';
 import { addressBytes } from '../address.ts';
 
 export type Presence = 'here' | 'leaving' | 'gone';
+
+/** An address that a speaker answers for, and whether it would hand it over. */
+export type Claim = readonly [address: string, yielding: boolean];
 
 export interface Heartbeat {
   readonly name: string;
@@ -26,7 +30,7 @@ export interface Heartbeat {
   readonly heard: ReadonlyMap<number, bigint>;
   readonly interfaces: readonly { readonly name: string; readonly mac: number }[];
   /** Addresses that the sender answers for: one part of several when they are many. */
-  readonly claims: readonly string[];
+  readonly claims: readonly Claim[];
   readonly part: number;
   readonly parts: number;
 }
@@ -34,6 +38,7 @@ export interface Heartbeat {
 const MAGIC = 0x54474d42;
 const VERSION = 1;
 const HMAC_BYTES = 32;
+const YIELDING = 0x80;
 const FIXED_BYTES = 4 + 1 + 1 + 8 + 8 + 1 + 1;
 const PRESENCES: readonly Presence[] = ['here', 'leaving', 'gone'];
 export const MOST_HEARD = 255;
@@ -74,10 +79,10 @@ export function encodeHeartbeat(heartbeat: Heartbeat, key: SecretBytes): Buffer 
     pieces.push(text(name), piece);
   }
   pieces.push(Uint8Array.of(claims.length >> 8, claims.length & 0xff));
-  for (const claim of claims) {
-    const { family, value } = parseIp(claim)!; // addresses of the plan
+  for (const [address, yielding] of claims) {
+    const { family, value } = parseIp(address)!; // of the plan
     const bytes = addressBytes(family, value);
-    pieces.push(Uint8Array.of(bytes.length), bytes);
+    pieces.push(Uint8Array.of(bytes.length | (yielding ? YIELDING : 0)), bytes);
   }
   const body = Buffer.concat(pieces);
   return Buffer.concat([body, sign(body, key)]);
@@ -120,12 +125,13 @@ function readBody(body: Buffer): Heartbeat | 'malformed' {
   }
   const interfaces: { name: string; mac: number }[] = [];
   for (let n = take(1)[0]!; n > 0; n--) interfaces.push({ name: takeText(), mac: take(6).readUIntBE(0, 6) });
-  const claims: string[] = [];
+  const claims: Claim[] = [];
   for (let n = take(2).readUInt16BE(0); n > 0; n--) {
-    const length = take(1)[0]!;
+    const first = take(1)[0]!;
+    const length = first & ~YIELDING;
     if (length !== 4 && length !== 16) return 'malformed';
     const value = BigInt(`0x${take(length).toString('hex')}`);
-    claims.push(formatIp({ family: length === 4 ? 4 : 6, value }));
+    claims.push([formatIp({ family: length === 4 ? 4 : 6, value }), length !== first]);
   }
   if (presence === undefined || name === '' || part >= parts || at !== body.length) return 'malformed';
   if (interfaces.length > MOST_INTERFACES) return 'malformed';
