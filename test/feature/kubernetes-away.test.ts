@@ -113,6 +113,18 @@ describe('a start without the API server', () => {
     assert.equal(await shown(t, proxy.https, { servername: 'web.test' }), certificate.fingerprint);
   });
 
+  test('keeps the last good version of an object that is not valid any more when the server is back', async (t) => {
+    const { cluster, cache } = await servedOnce(t);
+    await cluster.api.stop();
+    const proxy = await startInCluster(t, cluster, flags(cache));
+    cluster.put({ ...ingress('goes', 'goes.test', rule), spec: { ingressClassName: 'tidegate' } });
+    cluster.put(ingress('new', 'new.test', rule));
+    await cluster.api.start();
+    await untilAnswered(proxy.http, 'new.test', 'web');
+    await proxy.logged('the problem', ({ event, reason }) => event === 'problem' && reason === 'Invalid');
+    assert.equal((await ask(proxy.http, 'goes.test')).status, 200);
+  });
+
   test('writes nothing to the cluster that follows from what was on disk', async (t) => {
     const { cluster, cache } = await servedOnce(t);
     const metadata = { name: 'tidegate', namespace: 'default' };

@@ -230,7 +230,9 @@ class Watching implements KubernetesSource {
     clearTimeout(this.#cacheTimer);
     const changes = this.#objects.takeChanges();
     const wasCached = this.isProvisional;
-    const removed = wasCached ? [...vanished(this.#snapshot, changes.put, this.#feeds)] : [];
+    const gone = wasCached ? [...vanished(this.#snapshot, changes.put, this.#feeds)] : [];
+    // What is there but not valid any more keeps its last good version, also when that was on disk.
+    const removed = gone.filter(({ kind, key }) => !this.#objects.isInvalid(kind, key));
     this.#phase = 'live';
     this.#publish({ put: changes.put, removed }, wasCached);
   }

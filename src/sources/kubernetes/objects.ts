@@ -19,6 +19,11 @@ export class Objects {
     return this.#edits.size > 0;
   }
 
+  /** Whether there is such an object that could not be decoded. */
+  isInvalid(kind: Kind, key: ObjectKey): boolean {
+    return this.#invalid.has(`${kind} ${key}`);
+  }
+
   /** What could not be decoded; the same list as before when nothing changed. */
   get problems(): readonly Problem[] {
     this.#problems ??= [...this.#invalid].sort(([a], [b]) => (a < b ? -1 : 1)).flatMap(([, some]) => some);
