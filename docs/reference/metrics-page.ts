@@ -6,6 +6,7 @@ import {
   SERIES_METRICS,
   WORKER_METRICS,
 } from '../../src/observe/metric-names.ts';
+import { SPEAKER_METRICS } from '../../src/observe/speaker-metrics.ts';
 import { code, table } from './markdown.ts';
 
 const INTRODUCTION = `# Metrics
@@ -33,6 +34,7 @@ export function metricsPage(): string {
     limits(),
     section('Configuration and process', Object.values(PROCESS_METRICS)),
     section('Address pools', Object.values(POOL_METRICS)),
+    section('What is announced', SPEAKER_METRICS),
   ].join('\n');
 }
 

@@ -20,7 +20,13 @@ export function addressReports(
       const { key } = service.meta;
       const overBgp = bgp.services.get(key);
       const { verdict } = layer2.services.get(key) ?? { verdict: 'noMatchingAdvertisement' };
-      const { owners = [], elected = null, state = 'idle', interfaces = [] } = held.get(address) ?? {};
+      const {
+        owners = [],
+        elected = null,
+        state = 'idle',
+        interfaces = [],
+        counters = null,
+      } = held.get(address) ?? {};
       if (pool === null || overBgp === undefined) return [];
       return [
         {
@@ -28,7 +34,7 @@ export function addressReports(
           address,
           pool,
           bgp: overBgp,
-          layer2: { verdict, owners, elected, state, interfaces },
+          layer2: { verdict, owners, elected, state, interfaces, counters },
         },
       ];
     }),

@@ -116,6 +116,7 @@ export async function start(
   const { source, api } = await openSource(settings, log, metrics);
   let control: Control | null = null;
   const speaker = openSpeaker(settings, log);
+  if (speaker !== null) metrics.showSpeaker(() => speaker.report());
   const admin = await startAdminListener(settings, {
     version: version(),
     metrics,

@@ -72,6 +72,7 @@ async function start(settings: SpeakerCommandSettings, output: LogOutput): Promi
     addresses: addressOptions(settings.addresses, settings.source.kind),
     log,
   });
+  metrics.showSpeaker(() => announcer.report());
   let admin: AdminServer | null = null;
   const stop = async (): Promise<void> => {
     readiness = { ready: false, reason: 'draining' };

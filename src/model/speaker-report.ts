@@ -34,18 +34,23 @@ export interface AnnouncedAddress {
     readonly state: string;
     /** Where this speaker announces it. */
     readonly interfaces: readonly string[];
+    /** Requests and answers since this speaker began to announce it; null while it does not. */
+    readonly counters: Layer2Counters | null;
   };
 }
 
-/** Of an interface on which addresses may be announced. */
-export interface InterfaceReport {
-  readonly name: string;
-  readonly mac: string;
-  /** For addresses that we answer for, and the answers. */
+export interface Layer2Counters {
+  /** For addresses that we answer for. */
   readonly requests: number;
   readonly responses: number;
   /** Announcements that nobody had asked for. */
   readonly gratuitous: number;
+}
+
+/** Of an interface on which addresses may be announced. */
+export interface InterfaceReport extends Layer2Counters {
+  readonly name: string;
+  readonly mac: string;
   /** Frames that could not be sent. */
   readonly unsent: number;
   /** By protocol and reason, like `arp not-announced`. */

@@ -4,9 +4,11 @@ import type { StatsReport } from '../dataplane/messages.ts';
 import { COUNTERS } from '../dataplane/stats.ts';
 import type { Certificate } from '../model/certificate.ts';
 import type { PoolUsage } from '../model/metallb.ts';
+import type { SpeakerReport } from '../model/speaker-report.ts';
 import { exposeSeries } from './exposition.ts';
 import { POOL_METRICS, PROCESS_METRICS, WORKER_METRICS } from './metric-names.ts';
 import { SeriesTable } from './series.ts';
+import { registerSpeakerMetrics } from './speaker-metrics.ts';
 
 export interface Reload {
   readonly generation: number;
@@ -126,6 +128,11 @@ export class Metrics {
         },
       });
     }
+  }
+
+  /** `report` tells what this node announces. */
+  showSpeaker(report: () => SpeakerReport): void {
+    registerSpeakerMetrics(this.#registry, report);
   }
 
   /** `behindMs` tells for how long the source has not been up to date: 0 while it is, null when it never was. */

@@ -20,7 +20,7 @@ import {
   pool,
 } from './kit/objects.ts';
 
-const skip = cannotRun('ip', 'sysctl', 'vtysh', 'arping', 'setpriv');
+const skip = cannotRun('ip', 'sysctl', 'vtysh', 'arping', 'setpriv', 'curl');
 
 const NODES = ['node-a', 'node-b'] as const;
 const ADDRESSES = ['192.0.2.1', '192.0.2.2'] as const;
@@ -99,6 +99,10 @@ describe('over BGP', { skip }, () => {
       routes.map(({ prefix }) => prefix),
       ['203.0.113.0/32'],
     );
+    const metrics = await speaker.metrics();
+    for (const line of ['session_up', 'updates_total', 'announced_prefixes_total'])
+      assert.match(metrics, new RegExp(`^metallb_bgp_${line}{peer="${ROUTER}:179"} [1-9]`, 'm'));
+    assert.match(metrics, /^metallb_allocator_addresses_in_use_total\{pool="public"\} 1$/m);
     const text = await speaker.status();
     assert.match(text, /203\.0\.113\.0 +default\/web +public +noMatchingAdvertisement +announced to router/);
     await speaker.end('SIGTERM');
@@ -233,6 +237,15 @@ describe('on layer 2', { skip }, () => {
         const { addresses, speakers: living } = await speaker.report();
         assert.deepEqual([addresses[0]?.layer2.owners, living.toSorted()], [[owner], NODES]);
       });
+    const metrics = await speakers[NODES.indexOf(owner!)]!.metrics();
+    assert.match(metrics, /^metallb_layer2_responses_sent\{ip="192\.0\.2\.64"\} [1-9]/m);
+    assert.match(
+      metrics,
+      new RegExp(
+        `^metallb_speaker_announced{service="default/web",protocol="layer2",node="${owner}",ip="192.0.2.64"} 1$`,
+        'm',
+      ),
+    );
     assert.match(await speakers[0]!.status(), new RegExp(`192\\.0\\.2\\.64 +default/web +public +${owner}`));
   });
 

@@ -34,6 +34,13 @@ export interface SegmentCounters {
   readonly ignored: Map<string, number>;
 }
 
+/** Of one address, since it is answered for. */
+export interface AddressCounters {
+  requests: number;
+  responses: number;
+  gratuitous: number;
+}
+
 export class Segment {
   readonly interface: NetworkInterface;
   readonly counters: SegmentCounters = {
@@ -46,6 +53,7 @@ export class Segment {
   readonly #events: SegmentEvents;
   readonly #owned4 = new Set<number>();
   readonly #owned6 = new Set<bigint>();
+  readonly #counters = new Map<bigint, AddressCounters>();
   readonly #watched4 = new Set<number>();
   readonly #watched6 = new Set<bigint>();
   #arp: PacketSocket | null = null;
@@ -88,12 +96,14 @@ export class Segment {
   own(address: string): void {
     const { family, value } = parseIp(address)!; // of the plan
     this.#watch(family, value, true);
+    if (!this.#counters.has(value)) this.#counters.set(value, { requests: 0, responses: 0, gratuitous: 0 });
     if (family === 4) this.#owned4.add(Number(value));
     else this.#owned6.add(value);
   }
 
   disown(address: string): void {
     const { family, value } = parseIp(address)!; // of the plan
+    this.#counters.delete(value);
     if (family === 4) this.#owned4.delete(Number(value));
     else this.#owned6.delete(value);
     this.#watch(family, value, false);
@@ -106,6 +116,13 @@ export class Segment {
     const frames = family === 4 ? announceArp(Number(value), mac) : [announceNdp(value, mac)];
     for (const frame of frames) this.#send(family, frame);
     this.counters.gratuitous++;
+    const own = this.#counters.get(value);
+    if (own !== undefined) own.gratuitous++;
+  }
+
+  /** null for one that is not answered for. */
+  countersOf(address: string): Readonly<AddressCounters> | null {
+    return this.#counters.get(parseIp(address)!.value) ?? null; // of the plan
   }
 
   /** Asks who has an address; the answer is a claim, and those that come later are, too. */
@@ -161,7 +178,7 @@ export class Segment {
     const result = receiveArp(frame, { mac, owned: this.#owned4, watched: this.#watched4 });
     const { claim, probe } = result;
     this.#count('arp', result.ignored);
-    if (result.reply !== null) this.#answer(4, result.reply);
+    if (result.reply !== null) this.#answer(4, result.reply, BigInt(result.address));
     if (claim !== null)
       this.#events.onClaim(formatIp({ family: 4, value: BigInt(claim.address) }), claim.mac);
     if (probe !== null)
@@ -173,7 +190,7 @@ export class Segment {
     const result = receiveNdp(frame, { mac, owned: this.#owned6, watched: this.#watched6 });
     const { claim, probe } = result;
     this.#count('ndp', result.ignored);
-    if (result.reply !== null) this.#answer(6, result.reply);
+    if (result.reply !== null) this.#answer(6, result.reply, result.address);
     if (claim !== null) this.#events.onClaim(formatIp({ family: 6, value: claim.address }), claim.mac);
     if (probe !== null) this.#events.onProbe(formatIp({ family: 6, value: probe.address }), probe.mac);
   }
@@ -184,9 +201,13 @@ export class Segment {
     this.counters.ignored.set(key, (this.counters.ignored.get(key) ?? 0) + 1);
   }
 
-  #answer(family: 4 | 6, frame: Buffer): void {
+  #answer(family: 4 | 6, frame: Buffer, subject: bigint): void {
+    const own = this.#counters.get(subject);
     this.counters.requests++;
-    if (this.#send(family, frame)) this.counters.responses++;
+    if (own !== undefined) own.requests++;
+    if (!this.#send(family, frame)) return;
+    this.counters.responses++;
+    if (own !== undefined) own.responses++;
   }
 
   #send(family: 4 | 6, frame: Buffer): boolean {

@@ -7,7 +7,7 @@ import { decodeHeartbeat, encodeHeartbeat, MOST_INTERFACES } from '../membership
 import { HeartbeatPort } from '../membership/port.ts';
 import { burstAt } from './bursts.ts';
 import { Ownership, type OwnershipAction } from './ownership.ts';
-import type { Segment } from './segment.ts';
+import type { AddressCounters, Segment } from './segment.ts';
 import { Segments } from './segments.ts';
 import type { Layer2Conflict, Layer2Status } from './status.ts';
 import type { WantedAddress } from './wanted.ts';
@@ -126,6 +126,7 @@ export class Layer2Speaker {
         ...entry,
         owners: owners(entry.address),
         interfaces: this.#announced.get(entry.address)?.interfaces ?? [],
+        counters: this.#countersOf(entry.address),
       })),
       members: [...members.values()].map(({ name, interfaces, leaving }) => ({ name, interfaces, leaving })),
       interfaces: [...this.#segments.open.values()].map(({ interface: { name, mac }, counters }) => ({
@@ -230,6 +231,18 @@ export class Layer2Speaker {
       default:
         return type satisfies never;
     }
+  }
+
+  #countersOf(address: string): AddressCounters | null {
+    if (!this.#announced.has(address)) return null;
+    const sum = { requests: 0, responses: 0, gratuitous: 0 };
+    for (const segment of this.#segments.open.values()) {
+      const { requests = 0, responses = 0, gratuitous = 0 } = segment.countersOf(address) ?? {};
+      sum.requests += requests;
+      sum.responses += responses;
+      sum.gratuitous += gratuitous;
+    }
+    return sum;
   }
 
   #on(names: readonly string[] | null, perform: (segment: Segment) => void): void {

@@ -1,5 +1,6 @@
 /** What a layer 2 speaker tells of itself. Plain data. */
 import type { AddressState } from './ownership.ts';
+import type { AddressCounters } from './segment.ts';
 
 export interface Layer2Status {
   readonly node: string;
@@ -12,6 +13,8 @@ export interface Layer2Status {
     readonly owners: readonly string[];
     /** Where this speaker announces it. */
     readonly interfaces: readonly string[];
+    /** Of this speaker, on all of them; null while it does not announce it. */
+    readonly counters: Readonly<AddressCounters> | null;
   }[];
   /** Speakers that live, with this one. */
   readonly members: readonly {

@@ -81,6 +81,10 @@ export class Announcer {
     return JSON.parse(await this.status('--output', 'json')) as SpeakerReport;
   }
 
+  metrics(): Promise<string> {
+    return this.#namespace.run('curl', '-sf', `http://${ADMIN}/metrics`);
+  }
+
   /** Sends a signal and waits for the end. */
   async end(signal: NodeJS.Signals): Promise<void> {
     const ended = once(this.process, 'exit');
