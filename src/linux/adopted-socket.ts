@@ -8,7 +8,7 @@
  */
 import { createSocket, type Socket } from 'node:dgram';
 import { closeSocket, openSocket } from './sockets.ts';
-import { lastError, pointerTo, systemCalls } from './system.ts';
+import { lastError, systemCalls } from './system.ts';
 
 const O_CLOEXEC = 0o2000000;
 const SOCK_RAW = 3;
@@ -68,9 +68,7 @@ export class AdoptedSocket {
   send(bytes: Buffer): string | null {
     const calls = systemCalls();
     if (calls === null || this.#fd < 0) return 'closed';
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    const at = pointerTo(view) + BigInt(bytes.byteOffset);
-    const sent = calls.send(this.#fd, at, BigInt(bytes.length), MSG_DONTWAIT | MSG_NOSIGNAL);
+    const sent = calls.send(this.#fd, bytes, BigInt(bytes.length), MSG_DONTWAIT | MSG_NOSIGNAL);
     return Number(sent) < 0 ? lastError() : null;
   }
 

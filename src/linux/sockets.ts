@@ -9,6 +9,7 @@ const AF_INET6 = 10;
 const SOCK_STREAM = 1;
 const SOCK_DGRAM = 2;
 const SOCK_NONBLOCK_CLOEXEC = 0o2004000;
+const MSG_DONTWAIT_NOSIGNAL = 0x4040;
 
 const SOL_SOCKET = 1;
 const SO_REUSEADDR = 2;
@@ -40,7 +41,7 @@ export interface SocketAddress {
 }
 
 /** `struct sockaddr_in` or `sockaddr_in6`. */
-function sockaddr({ family, bytes, port, scope }: SocketAddress): DataView {
+export function sockaddr({ family, bytes, port, scope }: SocketAddress): DataView {
   const view = new DataView(new ArrayBuffer(family === 4 ? 16 : 28));
   view.setUint16(0, family === 4 ? AF_INET : AF_INET6, true);
   view.setUint16(2, port);
@@ -72,14 +73,22 @@ export function bindSocket(fd: number, address: SocketAddress): string | null {
 
 /** Binds to a `struct sockaddr` of any family. */
 export function bindRaw(fd: number, view: DataView): string | null {
-  return systemCalls()?.bind(fd, pointerTo(view), view.byteLength) === 0 ? null : lastError();
+  return systemCalls()?.bind(fd, view, view.byteLength) === 0 ? null : lastError();
+}
+
+/** One datagram to a {@link sockaddr}, without waiting; null, or why not. */
+export function sendTo(fd: number, bytes: Uint8Array, to: DataView): string | null {
+  const calls = systemCalls();
+  if (calls === null || fd < 0) return 'not available on this system';
+  const sent = calls.sendto(fd, bytes, BigInt(bytes.length), MSG_DONTWAIT_NOSIGNAL, to, to.byteLength);
+  return sent < 0n ? lastError() : null;
 }
 
 /** null, or why not. */
 export function setSocketOption(fd: number, level: number, name: number, value: DataView): string | null {
   const calls = systemCalls();
   if (calls === null || fd < 0) return 'not available on this system';
-  return calls.setsockopt(fd, level, name, pointerTo(value), value.byteLength) === 0 ? null : lastError();
+  return calls.setsockopt(fd, level, name, value, value.byteLength) === 0 ? null : lastError();
 }
 
 function setNumber(fd: number, level: number, name: number, value: number): string | null {
@@ -139,18 +148,22 @@ export function setMd5Key(fd: number, peer: Omit<SocketAddress, 'port'>, key: Ui
 /** One instruction of classic BPF: opcode, jump when true, jump when false, operand. */
 export type FilterInstruction = readonly [code: number, jt: number, jf: number, k: number];
 
+const FILTER_HEADER = 16;
+
 /** What arrives on the socket goes through this program first; it replaces the one before. */
 export function attachFilter(fd: number, program: readonly FilterInstruction[]): string | null {
-  const code = new DataView(new ArrayBuffer(program.length * 8));
+  // struct sock_fprog: a 16-bit length, padding, a pointer; the program right behind it in the same memory, which
+  // lives as long as the call that gets its beginning. The kernel copies both.
+  const memory = new ArrayBuffer(FILTER_HEADER + program.length * 8);
+  const header = new DataView(memory, 0, FILTER_HEADER);
+  header.setUint16(0, program.length, true);
+  header.setBigUint64(8, pointerTo(header) + BigInt(FILTER_HEADER), true);
+  const code = new DataView(memory, FILTER_HEADER);
   program.forEach(([op, jumpTrue, jumpFalse, operand], i) => {
     code.setUint16(i * 8, op, true);
     code.setUint8(i * 8 + 2, jumpTrue);
     code.setUint8(i * 8 + 3, jumpFalse);
     code.setUint32(i * 8 + 4, operand, true);
   });
-  // struct sock_fprog: a 16-bit length, padding, a pointer. The kernel copies both within the call.
-  const header = new DataView(new ArrayBuffer(16));
-  header.setUint16(0, program.length, true);
-  header.setBigUint64(8, pointerTo(code), true);
   return setSocketOption(fd, SOL_SOCKET, SO_ATTACH_FILTER, header);
 }

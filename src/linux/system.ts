@@ -2,13 +2,22 @@
 import { dlopen, getInt32, getRawPointer } from 'node:ffi';
 import { getSystemErrorMap } from 'node:util';
 
+/** Functions get memory as views, never as numbers: as an argument it stays alive until the call is over. */
 interface SystemCalls {
   socket(domain: number, type: number, protocol: number): number;
-  bind(fd: number, address: bigint, length: number): number;
-  setsockopt(fd: number, level: number, name: number, value: bigint, length: number): number;
+  bind(fd: number, address: ArrayBufferView, length: number): number;
+  setsockopt(fd: number, level: number, name: number, value: ArrayBufferView, length: number): number;
   close(fd: number): number;
   dup3(from: number, to: number, flags: number): number;
-  send(fd: number, bytes: bigint, length: bigint, flags: number): bigint;
+  send(fd: number, bytes: ArrayBufferView, length: bigint, flags: number): bigint;
+  sendto(
+    fd: number,
+    bytes: ArrayBufferView,
+    length: bigint,
+    flags: number,
+    to: ArrayBufferView,
+    toLength: number,
+  ): bigint;
   /** Where the last error's number is. */
   __errno_location(): bigint;
 }
@@ -30,6 +39,7 @@ function lookUp(): SystemCalls | null {
       close: { arguments: ['i32'], return: 'i32' },
       dup3: { arguments: ['i32', 'i32', 'i32'], return: 'i32' },
       send: { arguments: ['i32', 'pointer', 'u64', 'i32'], return: 'i64' },
+      sendto: { arguments: ['i32', 'pointer', 'u64', 'i32', 'pointer', 'u32'], return: 'i64' },
       __errno_location: { arguments: [], return: 'pointer' },
     });
     return functions as unknown as SystemCalls;
@@ -38,7 +48,7 @@ function lookUp(): SystemCalls | null {
   }
 }
 
-/** The bytes' address, for a call that does not keep it. */
+/** Where the memory of a view begins, for a pointer within what a call gets; the caller keeps it alive. */
 export const pointerTo = (view: DataView): bigint => getRawPointer(view.buffer as ArrayBuffer);
 
 /** Why the last call failed, as `EACCES: permission denied`. */

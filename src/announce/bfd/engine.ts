@@ -18,6 +18,9 @@ export interface BfdTarget {
 }
 
 export interface BfdEngine {
-  /** Calls `onDown` each time the peer was there and is lost. Gives the function that ends watching. */
+  /**
+   * Calls `onDown` each time the peer was there and is lost. Gives the function that ends watching. Who watches a peer
+   * that is watched already gives its session new intervals.
+   */
   watch(target: BfdTarget, onDown: () => void): () => void;
 }

@@ -8,9 +8,12 @@ import {
   onlyIpv6,
   openSocket,
   type SocketAddress,
+  sendTo,
   setTrafficClass,
   setTtl,
+  sockaddr,
 } from '../../linux/sockets.ts';
+import { socketAddress } from '../address.ts';
 import { type AllowedSource, sourceFilter } from './filter.ts';
 
 /** RFC 5881 section 4, RFC 5883 section 5. */
@@ -72,15 +75,18 @@ export class BfdListener {
   }
 }
 
-/** Sends the packets of one session, always from the same port (RFC 5881 section 4). */
+/**
+ * Sends the packets of one session, always from the same port (RFC 5881 section 4). It hears nothing, so the event
+ * loop need not know of it, and a packet costs one system call.
+ */
 export class BfdSender {
   /** Where packets come from. */
   readonly port: number;
-  readonly #socket: Socket;
-  readonly #to: { readonly address: string; readonly port: number };
+  #fd: number;
+  readonly #to: DataView;
 
-  private constructor(socket: Socket, port: number, to: { address: string; port: number }) {
-    this.#socket = socket;
+  private constructor(fd: number, port: number, to: DataView) {
+    this.#fd = fd;
     this.port = port;
     this.#to = to;
   }
@@ -88,6 +94,8 @@ export class BfdSender {
   /** `source`: its address, the port is chosen here. A text says why there is none. */
   static open(source: SocketAddress, to: string, port: number, device: string | null): BfdSender | string {
     const { family } = source;
+    const target = socketAddress(to, port);
+    if (target === null) return `there is no interface for ${to}`;
     let failure = 'no free port';
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const fd = openSocket('udp', family);
@@ -100,12 +108,7 @@ export class BfdSender {
         // It only sends: a filter that drops all keeps the kernel from queueing what strangers send to it.
         attachFilter(fd, sourceFilter(family, [])) ??
         bindSocket(fd, from);
-      if (failed === null) {
-        const socket = createSocket(family === 4 ? 'udp4' : 'udp6');
-        socket.on('error', () => {}); // a packet that cannot go out is a lost packet, which is what BFD counts
-        socket.bind({ fd });
-        return new BfdSender(socket, from.port, { address: to, port });
-      }
+      if (failed === null) return new BfdSender(fd, from.port, sockaddr(target));
       closeSocket(fd);
       failure = failed;
       if (!failed.startsWith('EADDRINUSE')) break;
@@ -113,12 +116,13 @@ export class BfdSender {
     return failure;
   }
 
-  send(bytes: Buffer): void {
-    this.#socket.send(bytes, this.#to.port, this.#to.address, () => {});
+  /** A packet that cannot go out is a lost packet, which is what BFD counts. */
+  send(bytes: Uint8Array): void {
+    sendTo(this.#fd, bytes, this.#to);
   }
 
-  /** After what was sent. */
   close(): void {
-    setImmediate(() => this.#socket.close());
+    if (this.#fd >= 0) closeSocket(this.#fd);
+    this.#fd = -1;
   }
 }

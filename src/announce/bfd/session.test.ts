@@ -232,3 +232,11 @@ function simulate(seed: number): void {
 test('two sessions find each other through losses, notice a cut in time, and stay up on a good line', () => {
   for (let seed = 1; seed <= 100; seed++) simulate(seed);
 });
+
+test('a peer that wanted no packets and fell silent is spoken to again, so that two of them find each other', () => {
+  const session = new BfdSession(CONFIG, () => 0, 0);
+  session.receive(from({ requiredMinRx: 0 }), 0);
+  assert.deepEqual(sent(session.tick(1)), []);
+  const silentAt = session.detectMs + 1;
+  assert.equal(sent(session.tick(silentAt)).length, 1);
+});

@@ -46,6 +46,8 @@ export type BfdAction =
 
 /** While a session is not Up, packets go out at most this often (RFC 5880 section 6.8.3). */
 const SLOW_MS = 1000;
+/** One microsecond, before the peer was heard (RFC 5880 section 6.8.1). */
+const UNKNOWN_MIN_RX = 0.001;
 const NEVER = Number.POSITIVE_INFINITY;
 
 export class BfdSession {
@@ -57,7 +59,7 @@ export class BfdSession {
   /** What the peer calls the session; 0 while we have not heard of it. */
   #remoteDiscriminator = 0;
   /** What the peer told last, in milliseconds. */
-  #remoteMinRx = 0.001;
+  #remoteMinRx = UNKNOWN_MIN_RX;
   #remoteDesiredTx = 0;
   #remoteMultiplier = 0;
   /** In force: changes for the worse wait until the peer has confirmed that it knows (section 6.8.3). */
@@ -113,6 +115,8 @@ export class BfdSession {
     if (this.#detectAt <= now) {
       this.#detectAt = NEVER;
       this.#remoteDiscriminator = 0;
+      // What it wanted holds no longer: one that wanted no packets might wait for ours for ever after its restart.
+      this.#remoteMinRx = UNKNOWN_MIN_RX;
       if (this.#state !== 'Down') this.#become('Down', Diagnostic.detectionTimeExpired, 'silence');
       this.#remoteState = 'Down';
       if (this.#config.passive) this.#sendAt = NEVER;

@@ -12,16 +12,25 @@ export interface BfdSessionsEvents {
 }
 
 interface Entry {
-  readonly target: BfdTarget;
+  /** Equal for targets that can only have one session (RFC 5881 section 2). */
+  readonly key: string;
+  target: BfdTarget;
   readonly discriminator: number;
   readonly session: BfdSession;
   readonly sender: BfdSender;
   readonly listener: string;
-  readonly onDown: () => void;
+  /** Those who want to know of a loss; several BGP sessions may depend on one peer. */
+  readonly watchers: Set<Watcher>;
   timer: NodeJS.Timeout | null;
+  /** When that is due. */
+  timerAt: number;
   losses: number;
   sent: number;
   received: number;
+}
+
+interface Watcher {
+  readonly onDown: () => void;
 }
 
 const DIRECT_TTL = 255;
@@ -38,7 +47,15 @@ export class BfdSessions implements BfdEngine {
   }
 
   watch(target: BfdTarget, onDown: () => void): () => void {
-    const entry = this.#open(target, onDown);
+    const watcher: Watcher = { onDown };
+    const key = `${target.address} ${target.sourceAddress} ${target.multihop} ${target.device}`;
+    const known = [...this.#entries.values()].find((entry) => entry.key === key);
+    if (known !== undefined) {
+      known.watchers.add(watcher);
+      this.#reconfigure(known, target);
+      return () => this.#leave(known, watcher);
+    }
+    const entry = this.#open(key, target, watcher);
     if (typeof entry === 'string') {
       this.#events.onProblem(
         `BFD with ${target.address} is not possible: ${entry}. The session goes on without.`,
@@ -48,7 +65,21 @@ export class BfdSessions implements BfdEngine {
     this.#entries.set(entry.discriminator, entry);
     this.#allow(entry.listener);
     this.#arm(entry);
-    return () => this.#stop(entry);
+    return () => this.#leave(entry, watcher);
+  }
+
+  /** The session goes on with the intervals of who came last. */
+  #reconfigure(entry: Entry, target: BfdTarget): void {
+    if (JSON.stringify(entry.target) === JSON.stringify(target)) return;
+    entry.target = target;
+    this.#allow(entry.listener);
+    const { discriminator, session } = entry;
+    this.#perform(entry, session.configure({ ...target, discriminator }, performance.now()));
+  }
+
+  #leave(entry: Entry, watcher: Watcher): void {
+    entry.watchers.delete(watcher);
+    if (entry.watchers.size === 0) this.#stop(entry);
   }
 
   get discarded(): ReadonlyMap<string, number> {
@@ -63,7 +94,7 @@ export class BfdSessions implements BfdEngine {
     for (const entry of this.#entries.values()) this.#stop(entry);
   }
 
-  #open(target: BfdTarget, onDown: () => void): Entry | string {
+  #open(key: string, target: BfdTarget, watcher: Watcher): Entry | string {
     const family = splitScope(target.address)?.ip.family ?? 4;
     const port = target.multihop ? MULTIHOP_PORT : SINGLE_HOP_PORT;
     const any = family === 4 ? '0.0.0.0' : '::';
@@ -75,13 +106,15 @@ export class BfdSessions implements BfdEngine {
     if (typeof sender === 'string') return sender;
     const discriminator = this.#newDiscriminator();
     return {
+      key,
       target,
       discriminator,
       session: new BfdSession({ ...target, discriminator }, Math.random, performance.now()),
       sender,
       listener: listener.key,
-      onDown,
+      watchers: new Set([watcher]),
       timer: null,
+      timerAt: 0,
       losses: 0,
       sent: 0,
       received: 0,
@@ -159,7 +192,7 @@ export class BfdSessions implements BfdEngine {
       const lost = action.from === 'Up' && (action.cause === 'silence' || action.cause === 'peer-down');
       if (lost) {
         entry.losses++;
-        entry.onDown();
+        for (const { onDown } of [...entry.watchers]) onDown();
       }
       this.#events.onChange(statusOf(entry));
     }
@@ -167,13 +200,18 @@ export class BfdSessions implements BfdEngine {
   }
 
   #arm(entry: Entry): void {
-    if (entry.timer !== null) clearTimeout(entry.timer);
-    entry.timer = null;
     const { deadline } = entry.session;
     if (deadline === Number.POSITIVE_INFINITY || !this.#entries.has(entry.discriminator)) return;
-    // Rounded down for sending early rather than late: a millisecond counts against the peer's detection time.
-    const wait = Math.max(0, deadline - performance.now());
-    entry.timer = setTimeout(() => this.#perform(entry, entry.session.tick(performance.now())), wait);
+    // Each packet that arrives puts the end of the detection time off; a timer that is due before looks again then.
+    if (entry.timer !== null && entry.timerAt <= deadline) return;
+    if (entry.timer !== null) clearTimeout(entry.timer);
+    // Node leaves fractions out: rounded down it would wake up twice.
+    const wait = Math.ceil(Math.max(0, deadline - performance.now()));
+    entry.timerAt = deadline;
+    entry.timer = setTimeout(() => {
+      entry.timer = null;
+      this.#perform(entry, entry.session.tick(performance.now()));
+    }, wait);
   }
 
   #stop(entry: Entry): void {

@@ -115,7 +115,7 @@ export class BgpSpeaker {
   }
 
   #watch(slot: Slot, { address, bfd, sourceAddress, hops, device }: PeerConfig): void {
-    slot.stopBfd?.();
+    const stopBefore = slot.stopBfd;
     slot.session.setBfd(bfd);
     slot.stopBfd =
       bfd === null
@@ -124,6 +124,8 @@ export class BgpSpeaker {
             { ...bfd, address, sourceAddress, multihop: hops > 1 || !isOnLink(address), device },
             () => slot.session.bfdDown(),
           );
+    // Only now: a session that is still watched goes on with other intervals (RFC 5880 section 6.8.3).
+    stopBefore?.();
   }
 
   /** A peer with the same name starts once this one is gone. */
