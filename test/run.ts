@@ -12,7 +12,7 @@ const ROOT = join(import.meta.dirname, '..');
 /** Test files at once: each starts a program of its own, which has threads of its own. */
 const CONCURRENCY = 2;
 /** Files in these folders run after the others and one at a time: each starts many programs. */
-const ALONE = ['test/cluster/'];
+const ALONE = ['test/cluster/', 'test/net/'];
 
 type Outcome = { readonly ok: boolean };
 
