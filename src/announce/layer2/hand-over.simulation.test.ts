@@ -16,8 +16,8 @@ const MISSED = 4;
 const DETECT = INTERVAL * MISSED;
 /** Of a datagram or frame. */
 const MOST_DELAY = 20;
-/** A heartbeat on its way, and one that waits for the next beat. */
-const SLACK = INTERVAL + 3 * MOST_DELAY;
+/** What is on its way, and two beats to be waited for. */
+const SLACK = 2 * INTERVAL + 3 * MOST_DELAY;
 const SEEDS = 40;
 
 interface Speaker {

@@ -187,7 +187,7 @@ export class Ownership {
     const doubled = others.length > 0 || entry.rivals.size > 0;
     entry.doubledAt = doubled ? Math.min(entry.doubledAt, now) : Number.POSITIVE_INFINITY;
     const tooLong = now >= entry.doubledAt + this.#timing.detectMs;
-    if (this.#isTaken(entry, others) || (tooLong && this.#givesWay(entry, others))) {
+    if (this.#isTaken(entry, others, now) || (tooLong && this.#givesWay(entry, others))) {
       this.#enter(entry, 'idle', now);
       actions.push({ type: 'withdraw', address });
       return;
@@ -203,12 +203,13 @@ export class Ownership {
   }
 
   /** We would hand the address over, and somebody has it who would not; or nobody may have it, we neither. */
-  #isTaken({ address, wanted, rivals }: Entry, others: readonly Member[]): boolean {
+  #isTaken({ address, wanted, rivals }: Entry, others: readonly Member[], now: number): boolean {
     const elected = elect(wanted, this.#members);
     if (elected === this.#self) return false;
     if (elected === null) return !this.#leaving || others.length > 0;
     return (
-      rivals.has(elected) ||
+      // What was seen earlier may have been before it ended and began anew.
+      rivals.get(elected)?.last === now ||
       others.some(({ name, claims }) => name === elected || claims.get(address) === false)
     );
   }

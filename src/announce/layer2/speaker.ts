@@ -149,8 +149,8 @@ export class Layer2Speaker {
     this.#left = resolve;
     this.#membership.setPresence('leaving');
     this.#ownership.leave();
-    const alone = this.#membership.members(performance.now()).size === 1;
-    const late = setTimeout(resolve, alone ? 0 : LEAVE_MS);
+    // Who is not heard just now may be so in a moment.
+    const late = setTimeout(resolve, this.#hosts.length === 0 ? 0 : LEAVE_MS);
     this.#send(true);
     this.#settle(performance.now());
     await promise;
