@@ -74,6 +74,16 @@ describe('what is shipped', { skip: 'missing' in prepared ? prepared.missing : f
     });
   }
 
+  test('without the network of nodes it is within Pod Security restricted', { skip: noHelm }, async () => {
+    if (!('program' in built)) return;
+    const level = 'pod-security.kubernetes.io/warn';
+    await cluster.kubectl.run(['label', 'namespace', NAMESPACE, `${level}=restricted`]);
+    const text = (values: readonly string[]) => render(built.program, values).stdout;
+    await dryRun(text(['kind="Deployment"', 'hostNetwork=false', 'webhook.enabled=true']));
+    await assert.rejects(dryRun(text([])), /hostNetwork/);
+    await cluster.kubectl.run(['label', 'namespace', NAMESPACE, `${level}-`]);
+  });
+
   test('the plain manifests, together; applied again, they make no Pod anew', async () => {
     const files = PLAIN_MANIFESTS.map(({ file }) => readFileSync(join(DEPLOY, file), 'utf8'));
     const crds = globSync('crds/*.yaml', { cwd: DEPLOY }).map((file) =>

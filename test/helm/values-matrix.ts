@@ -47,5 +47,12 @@ export const VALUES: Readonly<Record<string, readonly string[]>> = {
     'priorityClassName=""',
     'resources=null',
   ],
+  'beside ingress-nginx, with its class': [
+    'kind="Deployment"',
+    'hostNetwork=false',
+    'controller="k8s.io/ingress-nginx"',
+    'ingressClass={"create":false,"name":"nginx"}',
+    'publishStatus=false',
+  ],
   'some namespaces only': ['namespaces=["default","kube-public"]'],
 };

@@ -61,7 +61,8 @@ spec:
         {{- with .Values.namespaces }}
         - --namespaces={{ join "," . }}
         {{- end }}
-        {{- if .Values.publishStatusAddress }}
+        {{- if not .Values.publishStatus }}
+        {{- else if .Values.publishStatusAddress }}
         - --publish-status-address={{ join "," .Values.publishStatusAddress }}
         {{- else }}
         - --publish-service={{ .Release.Namespace }}/{{ $name }}
