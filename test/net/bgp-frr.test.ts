@@ -395,6 +395,27 @@ describe('BFD with FRR', { skip }, () => {
       assert.match(down.lastError ?? '', /BFD/);
     });
 
+  test('a changed profile is agreed on within the running session (RFC 5880 section 6.8.3)', async (t) => {
+    const { frr, speaker } = await pair(t, withBfd(OURS4, 'ipv4'), FAST);
+    speaker.apply([{ ...PEER, bfd }], { frr: [ROUTE] });
+    await speaker.state('frr', 'Established', 0);
+    await upAtFullPace(frr, speaker, OURS4);
+    const { connectionsDropped } = await frr.neighbour(OURS4);
+    const shown = async () => JSON.parse(await frr.bfd('show bfd peers json'))[0] as Record<string, unknown>;
+    const { id, 'remote-id': ours } = await shown();
+    speaker.apply([{ ...PEER, bfd: { ...bfd, transmitMs: 400, receiveMs: 250, multiplier: 5 } }], {
+      frr: [ROUTE],
+    });
+    await eventually(async () => {
+      const peer = await shown();
+      const { 'remote-transmit-interval': transmit, 'remote-receive-interval': receive } = peer;
+      assert.deepEqual([transmit, receive, peer['remote-detect-multiplier']], [400, 250, 5]);
+    });
+    const after = await shown();
+    assert.deepEqual([after['status'], after['id'], after['remote-id']], ['up', id, ours]);
+    assert.equal((await frr.neighbour(OURS4)).connectionsDropped, connectionsDropped);
+  });
+
   test('an administrator who takes BFD down at the peer does not take the session down', async (t) => {
     const { frr, speaker } = await pair(t, withBfd(OURS4, 'ipv4'), FAST);
     speaker.apply([{ ...PEER, bfd }], { frr: [ROUTE] });
