@@ -72,8 +72,12 @@ export class Layer2Speaker {
   readonly #heartbeat: NodeJS.Timeout;
   #hosts: readonly string[] = [];
   #timer: NodeJS.Timeout | null = null;
+  /** When the timer fires; infinite without one. */
+  #due = Number.POSITIVE_INFINITY;
   #beatAt: number;
   #reporting = false;
+  /** Names of the members that the last report had. */
+  #known = '';
   #left: (() => void) | null = null;
 
   constructor(settings: Layer2Settings, events: Layer2Events) {
@@ -180,8 +184,12 @@ export class Layer2Speaker {
   }
 
   #step(now: number): void {
-    this.#perform(this.#ownership.members(this.#membership.members(now), now), now);
+    const members = this.#membership.members(now);
+    this.#perform(this.#ownership.members(members, now), now);
     this.#settle(now);
+    const names = [...members.keys()].join();
+    if (names !== this.#known) this.#report();
+    this.#known = names;
   }
 
   /** After anything that may have changed what we answer for, or when something is due next. */
@@ -196,11 +204,17 @@ export class Layer2Speaker {
   #arm(now: number): void {
     let due = Math.min(this.#membership.deadline(now), this.#ownership.deadline());
     for (const { since, bursts } of this.#announced.values()) due = Math.min(due, since + burstAt(bursts));
+    // What is due later than the next beat is looked at then; too early does no harm.
+    if (due >= Math.min(this.#due, now + this.#settings.intervalMs)) return;
     if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#due = due;
+    this.#timer = setTimeout(() => this.#wake(), Math.max(1, Math.ceil(due - now)));
+  }
+
+  #wake(): void {
+    this.#due = Number.POSITIVE_INFINITY;
     this.#timer = null;
-    // What is due later than the next beat is looked at then.
-    if (due < now + this.#settings.intervalMs)
-      this.#timer = setTimeout(() => this.#step(performance.now()), Math.max(1, Math.ceil(due - now)));
+    this.#step(performance.now());
   }
 
   #perform(actions: readonly OwnershipAction[], now: number): void {
@@ -273,12 +287,10 @@ export class Layer2Speaker {
     const heartbeat = decodeHeartbeat(bytes, this.#key);
     if (typeof heartbeat === 'string') return this.#ignore(heartbeat);
     const now = performance.now();
-    const before = [...this.#membership.members(now).keys()].join();
     const result = this.#membership.receive(heartbeat, now);
     if (typeof result === 'string') return this.#ignore(result);
     if (result.answer) this.#send(false);
     this.#step(now);
-    if (before !== [...this.#membership.members(now).keys()].join()) this.#report();
   }
 
   #ignore(reason: string): void {
