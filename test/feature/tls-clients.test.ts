@@ -206,6 +206,7 @@ describe('testssl.sh', { skip: missing('testssl') }, () => {
       '-H',
       '-I',
       '-T',
+      '-BB',
       '-R',
       '-C',
       '-O',
