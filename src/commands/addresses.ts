@@ -15,10 +15,11 @@ const METALLB_NAMESPACE = 'metallb-system';
 
 /** The settings, with the defaults that depend on where objects come from. */
 export function addressOptions(settings: AddressSettings, source: SourceKind): AddressOptions {
-  const { loadBalancerClass, servicesWithoutClass, metallbNamespace } = settings;
+  const { loadBalancerClass, servicesWithoutClass, metallbNamespace, shareAcrossNamespaces } = settings;
   return {
     ownership: { loadBalancerClass, withoutClass: servicesWithoutClass ?? source === 'manifests' },
     poolNamespace: metallbNamespace ?? (source === 'kubernetes' ? METALLB_NAMESPACE : null),
+    shareAcrossNamespaces,
   };
 }
 

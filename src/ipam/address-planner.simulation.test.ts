@@ -9,7 +9,11 @@ import { AddressPlanner } from './address-planner.ts';
 import { readRequest } from './request.ts';
 import { DUAL, pool, service, snapshotWith } from './test-objects.ts';
 
-const OPTIONS = { ownership: { loadBalancerClass: 'x', withoutClass: true }, poolNamespace: null };
+const OPTIONS = {
+  ownership: { loadBalancerClass: 'x', withoutClass: true },
+  poolNamespace: null,
+  shareAcrossNamespaces: true,
+};
 const RANGES = [
   '192.0.2.0/30',
   '192.0.2.4/31 2001:db8::/126',
@@ -135,7 +139,7 @@ class Cluster {
         holders.set(address, [...(holders.get(address) ?? []), this.services.get(key)!]);
     for (const [address, sharers] of holders) {
       if (sharers.length < 2) continue;
-      const claims = sharers.map((each) => readRequest(each).claim);
+      const claims = sharers.map((each) => readRequest(each, true).claim);
       assert.ok(
         claims.every(({ sharingKey }) => sharingKey !== '' && sharingKey === claims[0]?.sharingKey),
         address,

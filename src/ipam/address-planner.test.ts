@@ -9,6 +9,7 @@ import { meta, pool, service, snapshotWith } from './test-objects.ts';
 const OPTIONS: AddressOptions = {
   ownership: { loadBalancerClass: 'tidegate.io/load-balancer', withoutClass: true },
   poolNamespace: 'metallb-system',
+  shareAcrossNamespaces: true,
 };
 
 function world(

@@ -25,6 +25,8 @@ export interface AddressOptions {
   readonly ownership: Ownership;
   /** Where pools are read from; null for every namespace. */
   readonly poolNamespace: string | null;
+  /** Whether one sharing key in two namespaces is the same key. */
+  readonly shareAcrossNamespaces: boolean;
 }
 
 /**
@@ -56,13 +58,20 @@ export class AddressPlanner {
   }
 
   #make(snapshot: Snapshot, role: Role): AddressPlan {
-    const { ownership, poolNamespace } = this.#options;
+    const { ownership, poolNamespace, shareAcrossNamespaces } = this.#options;
     const pools = readPools(snapshot, poolNamespace);
     const reserved = reservedAddresses(pools, snapshot, ownership);
     const services = [...snapshot.services.values()].filter((service) => isOurs(service, ownership));
     const previous = new Map(services.map((service) => [service.meta.key, this.#previous(service, role)]));
     const { namespaces } = snapshot;
-    const { byService, problems } = allocate({ pools, services, namespaces, reserved, previous });
+    const { byService, problems } = allocate({
+      pools,
+      services,
+      namespaces,
+      reserved,
+      previous,
+      shareAcrossNamespaces,
+    });
     return {
       allocations: byService,
       pools,

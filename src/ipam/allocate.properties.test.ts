@@ -58,7 +58,14 @@ function run(
   previous: ReadonlyMap<ObjectKey, Previous> = new Map(),
 ): Allocations {
   const set = readPools(snapshotWith(given), null);
-  return allocate({ pools: set, services: wanting, namespaces: new Map(), reserved: new Map(), previous });
+  return allocate({
+    pools: set,
+    services: wanting,
+    namespaces: new Map(),
+    reserved: new Map(),
+    previous,
+    shareAcrossNamespaces: true,
+  });
 }
 
 /** As a new leader sees it: the addresses in the status, nothing about sharing. */
@@ -80,7 +87,7 @@ describe('for any pools and Services', () => {
         }
         for (const sharers of holders.values()) {
           if (sharers.length < 2) continue;
-          const claims = sharers.map((each) => readRequest(each).claim);
+          const claims = sharers.map((each) => readRequest(each, true).claim);
           assert.ok(
             claims.every(({ sharingKey }) => sharingKey !== '' && sharingKey === claims[0]?.sharingKey),
           );

@@ -15,6 +15,7 @@ interface World {
   readonly reserved?: Readonly<Record<string, string>>;
   readonly namespaces?: readonly Namespace[];
   readonly snapshot?: Partial<Snapshot>;
+  readonly shareAcrossNamespaces?: boolean;
 }
 
 function run({
@@ -24,6 +25,7 @@ function run({
   reserved = {},
   namespaces = [],
   snapshot = {},
+  shareAcrossNamespaces = true,
 }: World): Allocations {
   const previous = Object.entries(had).map(([name, addresses]): [ObjectKey, Previous] => [
     objectKey('ns', name),
@@ -35,6 +37,7 @@ function run({
     namespaces: new Map(namespaces.map((each) => [each.meta.key, each])),
     reserved: new Map(Object.entries(reserved)),
     previous: new Map(previous),
+    shareAcrossNamespaces,
   });
 }
 
@@ -330,6 +333,30 @@ describe('what tenants cannot do to each other, and administrators not by accide
     assert.deepEqual(addresses(result), { a: '192.0.2.0', b: '192.0.2.1', c: '192.0.2.0' });
   });
 
+  test('a sharing key that another namespace uses shares nothing when that is not allowed', () => {
+    const stranger = service('b', { ...share('k'), namespace: 'other', ports: 'TCP/81' });
+    const asking = { 'metallb.io/allow-shared-ip': 'k', 'metallb.io/loadBalancerIPs': '192.0.2.0' };
+    const services = [
+      service('a', share('k')),
+      stranger,
+      service('c', { annotations: asking, namespace: 'third', ports: 'TCP/82' }),
+      service('d', { ...share('k'), ports: 'TCP/83' }),
+    ];
+    const world = { pools: [pool('p', '192.0.2.0/30')], services, had: { a: '192.0.2.0' } };
+    assert.deepEqual(addresses(run({ ...world, shareAcrossNamespaces: true })), {
+      a: '192.0.2.0',
+      b: '192.0.2.0',
+      c: '192.0.2.0',
+      d: '192.0.2.0',
+    });
+    assert.deepEqual(addresses(run({ ...world, shareAcrossNamespaces: false })), {
+      a: '192.0.2.0',
+      b: '192.0.2.1',
+      c: '',
+      d: '192.0.2.0',
+    });
+  });
+
   test('an older pool that grows into a newer one moves nobody', () => {
     const newer = pool('newer', '192.0.2.0/28', { created: 2 });
     const services = [service('a'), service('b', { created: 1 }), service('c', { created: 2 })];
@@ -427,7 +454,7 @@ describe('an address is given up', () => {
     const before = ['a', 'b', 'c'].map((name, index) =>
       service(name, { ...share('k'), ports: `TCP/${index + 1}` }),
     );
-    const common = { pools, namespaces: new Map(), reserved: new Map() };
+    const common = { pools, namespaces: new Map(), reserved: new Map(), shareAcrossNamespaces: true };
     const first = allocate({ ...common, services: before, previous: new Map() });
     const after = [service('a', { ...share('other'), ports: 'TCP/1' }), ...before.slice(1)];
     const second = allocate({ ...common, services: after, previous: first.byService });

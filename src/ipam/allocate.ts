@@ -25,6 +25,8 @@ export interface AllocationInput {
   /** Addresses (as text) that nobody may get, with what has them. */
   readonly reserved: ReadonlyMap<string, string>;
   readonly previous: ReadonlyMap<ObjectKey, Previous>;
+  /** Whether one sharing key in two namespaces is the same key. */
+  readonly shareAcrossNamespaces: boolean;
 }
 
 /** What a Service had: from its status, or from the allocation before. */
@@ -66,7 +68,8 @@ const MAX_ROUNDS = 8;
 
 /** Gives every Service of `services` its entry. */
 export function allocate(input: AllocationInput): Allocations {
-  const applicants = [...input.services].map(applicant).sort(byAge);
+  const { shareAcrossNamespaces } = input;
+  const applicants = Array.from(input.services, (one) => applicant(one, shareAcrossNamespaces)).sort(byAge);
   let previous = input.previous;
   for (let round = 1; ; round++) {
     const { allocations, moved } = allocateOnce(input, applicants, previous);
@@ -81,8 +84,8 @@ export function allocate(input: AllocationInput): Allocations {
   }
 }
 
-function applicant(service: Service): Applicant {
-  const request = readRequest(service);
+function applicant(service: Service, shareAcrossNamespaces: boolean): Applicant {
+  const request = readRequest(service, shareAcrossNamespaces);
   return { service, request, key: service.meta.key, claimText: claimText(request.claim) };
 }
 

@@ -43,8 +43,11 @@ export interface Fault {
 /** Our own prefix first, then MetalLB's, then MetalLB's former one. */
 const PREFIXES = ['tidegate.io', 'metallb.io', 'metallb.universe.tf'] as const;
 
-/** Reads the request of a Service of type LoadBalancer. */
-export function readRequest(service: Service): Request {
+/**
+ * Reads the request of a Service of type LoadBalancer; `shareAcrossNamespaces`: one sharing key in two namespaces is
+ * the same key.
+ */
+export function readRequest(service: Service, shareAcrossNamespaces: boolean): Request {
   const families = familiesOf(service);
   const pool = annotation(service, ADDRESS_POOL);
   const wanted = wantedAddresses(service);
@@ -52,7 +55,7 @@ export function readRequest(service: Service): Request {
     choices: familyChoices(service, families),
     pool: pool?.value ?? null,
     poolField: pool === null ? '' : annotationField(pool.key),
-    claim: claimOf(service),
+    claim: claimOf(service, shareAcrossNamespaces),
   };
   if ('reason' in wanted) return { ...base, addresses: null, field: wanted.field, fault: wanted };
   const { addresses, field } = wanted;
@@ -106,9 +109,10 @@ function familyChoices(service: Service, families: readonly Family[]): readonly 
   return [[4, 6], [first], [first === 4 ? 6 : 4]];
 }
 
-function claimOf(service: Service): Claim {
+function claimOf(service: Service, shareAcrossNamespaces: boolean): Claim {
+  const key = annotation(service, SHARING_KEY)?.value ?? '';
   return {
-    sharingKey: annotation(service, SHARING_KEY)?.value ?? '',
+    sharingKey: key === '' || shareAcrossNamespaces ? key : `${service.meta.namespace}/${key}`,
     backends: backendsOf(service),
     ports: service.ports.map(({ protocol, port }) => `${protocol}/${port}`),
   };

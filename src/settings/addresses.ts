@@ -8,6 +8,7 @@ export interface AddressSettings {
   readonly servicesWithoutClass: boolean | null;
   /** null: with manifests every namespace, with kubernetes `metallb-system`. */
   readonly metallbNamespace: string | null;
+  readonly shareAcrossNamespaces: boolean;
   /** null: addresses are not remembered from one start to the next. */
   readonly stateFile: string | null;
 }
@@ -17,6 +18,7 @@ export function addressSettings(reader: OptionReader): AddressSettings {
     loadBalancerClass: reader.read(OPTIONS.loadBalancerClass),
     servicesWithoutClass: reader.read(OPTIONS.watchServicesWithoutClass),
     metallbNamespace: reader.read(OPTIONS.metallbNamespace),
+    shareAcrossNamespaces: reader.read(OPTIONS.shareAddressesAcrossNamespaces),
     stateFile: reader.read(OPTIONS.addressState),
   };
 }

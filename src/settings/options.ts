@@ -394,6 +394,13 @@ export const OPTIONS = {
     null,
     'Namespace of the IPAddressPools, advertisements and BGP peers that count; by default metallb-system with the source kubernetes, every one with manifests.',
   ),
+  shareAddressesAcrossNamespaces: option(
+    'Addresses',
+    'shareAddressesAcrossNamespaces',
+    value.toggle,
+    'true',
+    'Services of different namespaces may share an address (metallb.io/allow-shared-ip), as in MetalLB. Say false where tenants do not trust each other: whoever guesses a sharing key gets free ports of an address that others use.',
+  ),
   addressState: option(
     'Addresses',
     'addressState',
