@@ -13,7 +13,7 @@ import { ConfigurationReader, passwordSecrets } from '../announce/configuration.
 import type { Layer2Conflict, Layer2Status } from '../announce/layer2/status.ts';
 import { Layer2Thread } from '../announce/layer2/thread.ts';
 import { hostAsNode } from '../announce/own-node.ts';
-import { type AnnouncementPlan, planAnnouncements } from '../announce/plan.ts';
+import { type AnnouncementPlan, conflictProblems, planAnnouncements } from '../announce/plan.ts';
 import { addressReports, interfaceReports, peerReports, routeReports } from '../announce/report.ts';
 import type { AddressOptions, AddressPlan } from '../ipam/address-planner.ts';
 import { exposedServices } from '../ipam/service-addresses.ts';
@@ -31,6 +31,8 @@ export interface NodeSpeakerOptions {
   readonly source: 'manifests' | 'kubernetes';
   readonly addresses: AddressOptions;
   readonly log: Log;
+  /** What is announced changed, or what is wrong with it, without an update. */
+  readonly onChange: () => void;
 }
 
 const NO_SECRETS: ReadonlySet<ObjectKey> = new Set();
@@ -38,6 +40,8 @@ const NO_PROBLEMS: readonly Problem[] = [];
 const MAX_NOTICES = 20;
 /** A speaker that missed so many heartbeats is dead. */
 const MISSED_HEARTBEATS = 4;
+/** A conflict that was not seen for so long is over. */
+const CONFLICT_MS = 150_000;
 const LEAST_KEY_BYTES = 16;
 /** Peers read it (RFC 9003). */
 const FAREWELL = 'the speaker was told to stop';
@@ -55,13 +59,19 @@ export class NodeSpeaker {
   readonly #notices: Notice[] = [];
   #seen: readonly unknown[] = [];
   #plan: AnnouncementPlan | null = null;
+  /** Of the plan, and of the plan and the wire together. */
+  #planProblems: readonly Problem[] = NO_PROBLEMS;
   #problems: readonly Problem[] = NO_PROBLEMS;
+  /** By address; told again once a minute while they last. */
+  readonly #conflicts = new Map<string, Layer2Conflict & { readonly seenAt: number }>();
+  readonly #forgetting: NodeJS.Timeout;
 
   /** Throws with a message for the user when the shared key cannot be used. */
   constructor(options: NodeSpeakerOptions) {
     this.#options = options;
     this.#configuration = new ConfigurationReader(options.addresses.poolNamespace);
     this.#key = options.settings.key === null ? null : readKey(options.settings.key);
+    this.#forgetting = setInterval(() => this.#forgetConflicts(), CONFLICT_MS / 5);
   }
 
   /** Secrets that are needed to make something of a snapshot: passwords of peers. */
@@ -102,8 +112,13 @@ export class NodeSpeaker {
     this.#plan = plan;
     this.#applyRoutes(plan, before);
     this.#applyLayer2(plan, before);
-    const problems = [...leftOut, ...plan.problems];
-    if (!isDeepStrictEqual(problems, this.#problems)) this.#problems = problems;
+    this.#planProblems = [...leftOut, ...plan.problems];
+    this.#joinProblems();
+    return this.#problems;
+  }
+
+  /** What is wrong with what is to be announced; the same list while that is the same. */
+  get problems(): readonly Problem[] {
     return this.#problems;
   }
 
@@ -125,6 +140,7 @@ export class NodeSpeaker {
 
   /** Resolves when neighbours and routers know that we are gone. */
   async stop(): Promise<void> {
+    clearInterval(this.#forgetting);
     const kind = this.#keepsRoutes() ? 'restart' : 'shutdown';
     await Promise.all([this.#layer2?.stop(), this.#routing?.stop({ kind, text: FAREWELL })]);
   }
@@ -218,12 +234,28 @@ export class NodeSpeaker {
     const went = [...before].filter((address) => !now.has(address));
     if (came.length > 0) log.info('layer2-taken', 'this node answers for addresses', some(came));
     if (went.length > 0) log.info('layer2-given', 'this node no longer answers for addresses', some(went));
+    if (came.length + went.length > 0) this.#options.onChange();
   }
 
-  #onConflict({ address, mac, interface: on }: Layer2Conflict): void {
-    this.#notice(
-      `the host ${mac} on ${on} uses the address ${address}, which is a Service's: take it from that host or out of the pool`,
-    );
+  #onConflict(conflict: Layer2Conflict): void {
+    this.#conflicts.set(conflict.address, { ...conflict, seenAt: performance.now() });
+    if (this.#joinProblems()) this.#options.onChange();
+  }
+
+  #forgetConflicts(): void {
+    const now = performance.now();
+    for (const [address, { seenAt }] of this.#conflicts)
+      if (now - seenAt > CONFLICT_MS) this.#conflicts.delete(address);
+    if (this.#joinProblems()) this.#options.onChange();
+  }
+
+  /** Whether there is anything new. */
+  #joinProblems(): boolean {
+    const found = conflictProblems(this.#plan?.services ?? [], this.#conflicts);
+    const problems = [...this.#planProblems, ...found];
+    if (isDeepStrictEqual(problems, this.#problems)) return false;
+    this.#problems = problems;
+    return true;
   }
 
   #notice(text: string): void {

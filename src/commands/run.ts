@@ -18,8 +18,8 @@ import { version } from '../settings/version.ts';
 import { createTranslator } from '../translate/translate.ts';
 import { Addresses, addressOptions, givenInCluster, problemJoiner } from './addresses.ts';
 import { Alarm } from './alarm.ts';
+import { startAnnouncing } from './announcing.ts';
 import { type Control, startControl } from './control.ts';
-import { NodeSpeaker } from './node-speaker.ts';
 import { countObjects } from './object-counts.ts';
 import { openSource } from './open-source.ts';
 import { countProblems, logProblems } from './problem-log.ts';
@@ -115,8 +115,12 @@ export async function start(
   metrics.showPools(() => ownAddresses.usage);
   const { source, api } = await openSource(settings, log, metrics);
   let control: Control | null = null;
-  const speaker = openSpeaker(settings, log);
-  if (speaker !== null) metrics.showSpeaker(() => speaker.report());
+  const announced = settings.speaker;
+  const onProblems = (): void => onSnapshot(newest);
+  const speaker =
+    announced === null
+      ? null
+      : startAnnouncing({ settings: { ...settings, speaker: announced }, api, log, metrics, onProblems });
   const admin = await startAdminListener(settings, {
     version: version(),
     metrics,
@@ -219,16 +223,6 @@ export async function start(
 }
 
 const NO_PROBLEMS: readonly Problem[] = [];
-
-function openSpeaker({ speaker, source, addresses }: Settings, log: Log): NodeSpeaker | null {
-  if (speaker === null) return null;
-  return new NodeSpeaker({
-    settings: speaker,
-    source: source.kind,
-    addresses: addressOptions(addresses, source.kind),
-    log,
-  });
-}
 
 /** Made at each start: nobody shall get used to trusting it. */
 function fallbackCertificate(settings: Settings): Certificate | null {

@@ -8,18 +8,17 @@ import { type LogOutput, openLog } from '../observe/log.ts';
 import { Metrics } from '../observe/metrics.ts';
 import type { SpeakerCommandSettings } from '../settings/settings.ts';
 import { version } from '../settings/version.ts';
-import { Addresses, addressOptions, problemJoiner } from './addresses.ts';
-import { NodeSpeaker } from './node-speaker.ts';
+import { Addresses, problemJoiner } from './addresses.ts';
+import { startAnnouncing } from './announcing.ts';
 import { openSource } from './open-source.ts';
 import { countProblems, logProblems } from './problem-log.ts';
 
-/** What announcing depends on. */
+/** What announcing depends on. Secrets are read by name: those with passwords of peers. */
 const KINDS: readonly Kind[] = [
   'Service',
   'EndpointSlice',
   'Namespace',
   'Node',
-  'Secret',
   'IPAddressPool',
   'L2Advertisement',
   'BGPAdvertisement',
@@ -66,28 +65,29 @@ async function start(settings: SpeakerCommandSettings, output: LogOutput): Promi
   const addresses = await Addresses.open(settings.addresses, settings.source.kind, log);
   metrics.showPools(() => addresses.usage);
   const { source, api } = await openSource(settings, log, metrics, KINDS);
-  const announcer = new NodeSpeaker({
-    settings: settings.speaker,
-    source: settings.source.kind,
-    addresses: addressOptions(settings.addresses, settings.source.kind),
-    log,
-  });
-  metrics.showSpeaker(() => announcer.report());
+  const announcing = startAnnouncing({ settings, api, log, metrics, onProblems: () => tell() });
   let admin: AdminServer | null = null;
   const stop = async (): Promise<void> => {
     readiness = { ready: false, reason: 'draining' };
-    await announcer.stop();
+    await announcing.stop();
     await Promise.all([source.close(), addresses.close(), admin?.close()]);
     log.info('stopped', 'nothing is announced any more');
   };
   const joinProblems = problemJoiner();
-  const onSnapshot = (snapshot: Snapshot): void => {
-    if (!source.want({ names: NO_NAMES, secrets: announcer.secretsFor(snapshot) })) return;
-    const plan = addresses.update(snapshot, api === null ? 'decides' : 'follows');
-    const found = joinProblems(snapshot.problems, plan.problems, announcer.update(snapshot, plan));
+  let fromObjects: readonly Problem[] = [];
+  const tell = (): void => {
+    const found = joinProblems(fromObjects, announcing.problems);
     logProblems(log, problems, found);
     problems = found;
     metrics.recordObjects({}, countProblems(problems));
+  };
+  const joinFound = problemJoiner();
+  const onSnapshot = (snapshot: Snapshot): void => {
+    if (!source.want({ names: NO_NAMES, secrets: announcing.secretsFor(snapshot) })) return;
+    const plan = addresses.update(snapshot, api === null ? 'decides' : 'follows');
+    fromObjects = joinFound(snapshot.problems, plan.problems);
+    announcing.update(snapshot, plan);
+    tell();
   };
   try {
     if (settings.admin !== null) {
@@ -100,7 +100,7 @@ async function start(settings: SpeakerCommandSettings, output: LogOutput): Promi
           readiness: () => readiness,
           table: () => EMPTY_TABLE,
           problems: () => problems,
-          speaker: () => announcer.report(),
+          speaker: () => announcing.report(),
           refresh: async () => {},
         },
       );

@@ -70,7 +70,7 @@ describe('what is published', () => {
 test('a pod is known by the downward API', () => {
   const environment = { POD_NAMESPACE: 'infra', POD_NAME: 'tidegate-x', POD_IP: '10.0.0.1' };
   assert.deepEqual(cluster({}, environment).pod, { namespace: 'infra', name: 'tidegate-x', ip: '10.0.0.1' });
-  assert.deepEqual(cluster({}).pod, { namespace: null, name: null, ip: null });
+  assert.deepEqual(cluster({}).pod, { namespace: null, name: null, ip: null, uid: null });
 });
 
 test('the webhook has a certificate from files when both are given, and makes one when neither is', () => {

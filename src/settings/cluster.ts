@@ -42,6 +42,7 @@ export interface PodSettings {
   readonly namespace: string | null;
   readonly name: string | null;
   readonly ip: string | null;
+  readonly uid: string | null;
 }
 
 /** Where settings are looked up. */
@@ -109,6 +110,11 @@ export function webhookSettings(reader: OptionReader, environment: Environment):
 }
 
 function podSettings(environment: Environment): PodSettings {
-  const { POD_NAMESPACE, POD_NAME, POD_IP } = environment;
-  return { namespace: POD_NAMESPACE || null, name: POD_NAME || null, ip: POD_IP || null };
+  const { POD_NAMESPACE, POD_NAME, POD_IP, POD_UID } = environment;
+  return {
+    namespace: POD_NAMESPACE || null,
+    name: POD_NAME || null,
+    ip: POD_IP || null,
+    uid: POD_UID || null,
+  };
 }

@@ -237,8 +237,11 @@ describe('on layer 2', { skip }, () => {
         const { addresses, speakers: living } = await speaker.report();
         assert.deepEqual([addresses[0]?.layer2.owners, living.toSorted()], [[owner], NODES]);
       });
-    const metrics = await speakers[NODES.indexOf(owner!)]!.metrics();
-    assert.match(metrics, /^metallb_layer2_responses_sent\{ip="192\.0\.2\.64"\} [1-9]/m);
+    const metrics = await eventually(async () => {
+      const text = await speakers[NODES.indexOf(owner!)]!.metrics();
+      assert.match(text, /^metallb_layer2_responses_sent\{ip="192\.0\.2\.64"\} [1-9]/m);
+      return text;
+    });
     assert.match(
       metrics,
       new RegExp(

@@ -39,6 +39,8 @@ seccompProfile:
   valueFrom: { fieldRef: { fieldPath: metadata.namespace } }
 - name: POD_NAME
   valueFrom: { fieldRef: { fieldPath: metadata.name } }
+- name: POD_UID
+  valueFrom: { fieldRef: { fieldPath: metadata.uid } }
 - name: POD_IP
   valueFrom: { fieldRef: { fieldPath: status.podIP } }
 {{- end }}

@@ -212,7 +212,9 @@ class Watching implements KubernetesSource {
   #statusChanged(): void {
     if (this.#closed) return;
     const secrets = this.#feeds.filter(({ watched }) => watched === SECRETS);
-    if (secrets.every(({ feed }) => feed.isSynced)) this.#secrets.setIndex('complete');
+    // Who does not watch them reads by name what is needed.
+    if (secrets.length === 0) this.#secrets.setIndex('forbidden');
+    else if (secrets.every(({ feed }) => feed.isSynced)) this.#secrets.setIndex('complete');
     else if (secrets.some(({ feed }) => isForbidden(feed))) this.#secrets.setIndex('forbidden');
     if (!this.#watchesCrds && this.#feeds.some(({ feed }) => feed.status === 'absent')) {
       this.#watchesCrds = true;
