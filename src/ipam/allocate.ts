@@ -183,14 +183,21 @@ function inOrderOfKeeping(
     const before = previous.get(key)?.claim ?? null;
     return before === null || before === claimText ? 0 : 1;
   };
-  return applicants.toSorted((a, b) => changed(a) - changed(b));
+  return inSteps(applicants, changed);
 }
 
 /** Who asks for an address by value is looked at before those who take any. */
 function inOrderOfGranting(applicants: readonly Applicant[]): Applicant[] {
   const unspecific = ({ request }: Applicant): number =>
     request.addresses !== null ? 0 : request.pool !== null ? 1 : 2;
-  return applicants.toSorted((a, b) => unspecific(a) - unspecific(b));
+  return inSteps(applicants, unspecific);
+}
+
+/** By `step` (0, 1 or 2), otherwise as they stand: a sort that asks once for each. */
+function inSteps(applicants: readonly Applicant[], step: (one: Applicant) => number): Applicant[] {
+  const steps: Applicant[][] = [[], [], []];
+  for (const one of applicants) steps[step(one)]?.push(one);
+  return steps.flat();
 }
 
 function byAge({ service: { meta: a } }: Applicant, { service: { meta: b } }: Applicant): number {

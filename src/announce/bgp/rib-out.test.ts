@@ -47,6 +47,36 @@ class Peer {
   }
 }
 
+describe('a peer that asks for everything again and again (RFC 2918)', () => {
+  test('hears nothing of a family that was not agreed on', () => {
+    const rib = new RibOut();
+    rib.set([route('192.0.2.1/32')]);
+    rib.open({ ...CONTEXT, families: ['ipv4'] });
+    drain(rib);
+    rib.refresh('ipv6');
+    assert.deepEqual(drain(rib), []);
+  });
+
+  test('gets it once more after what is under way, however often it asked', () => {
+    const rib = new RibOut();
+    const routes = Array.from({ length: 2000 }, (_, i) => route(`10.0.${i >> 8}.${i & 255}/32`));
+    rib.set(routes);
+    rib.open(CONTEXT);
+    drain(rib);
+    rib.refresh('ipv4');
+    const first = rib.next();
+    for (let i = 0; i < 1000; i++) rib.refresh('ipv4');
+    const updates = [first!, ...drain(rib)];
+    const peer = new Peer();
+    peer.apply(updates);
+    assert.equal(peer.endsOfRib, 2);
+    assert.equal(peer.table.size, 2000);
+    const announced = updates.reduce((sum, update) => sum + update.announced.length, 0);
+    assert.equal(announced, 2 * 2000);
+    assert.ok(rib.settled);
+  });
+});
+
 describe('the difference between what a peer has and should have', () => {
   test('nothing is sent without a session; all of it and End-of-RIB once there is one', () => {
     const rib = new RibOut();

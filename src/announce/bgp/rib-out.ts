@@ -63,7 +63,10 @@ export class RibOut {
   readonly #withdraw = new Map<Key, IpPrefix>();
   /** To announce, by group, then by prefix. */
   readonly #announce = new Map<string, Map<Key, Route>>();
+  /** Families of which more is to be sent before it was all. */
   #endOfRib: Family[] = [];
+  /** Those of which the peer wants all once more after that. */
+  readonly #again = new Set<Family>();
 
   /** All routes that the peer should have. Of several for one prefix the last counts. */
   set(routes: readonly Route[]): void {
@@ -83,6 +86,7 @@ export class RibOut {
     this.#context = context;
     this.#sent.clear();
     this.#endOfRib = [...context.families];
+    this.#again.clear();
     this.#compare();
   }
 
@@ -93,15 +97,24 @@ export class RibOut {
     this.#withdraw.clear();
     this.#announce.clear();
     this.#endOfRib = [];
+    this.#again.clear();
   }
 
-  /** The peer asks for all of a family again (RFC 2918). */
+  /**
+   * The peer asks for all of a family again (RFC 2918). While all of it is on the way, it is sent once more after
+   * that: however often a peer asks, it costs no more than what the peer reads.
+   */
   refresh(family: Family): void {
+    if (this.#context?.families.includes(family) !== true) return;
+    if (this.#endOfRib.includes(family)) {
+      this.#again.add(family);
+      return;
+    }
     // Kept as sent, so that it can still be withdrawn, but as nothing that could be wanted.
     for (const [key, { prefix }] of this.#sent)
       if (familyOf(prefix) === family) this.#sent.set(key, { prefix, group: '' });
     this.#compare();
-    if (!this.#endOfRib.includes(family)) this.#endOfRib.push(family);
+    this.#endOfRib.push(family);
   }
 
   /** Prefixes that the peer has. */
@@ -131,7 +144,9 @@ export class RibOut {
     if (this.#withdraw.size > 0) return this.#nextWithdrawal();
     if (this.#announce.size > 0) return this.#nextAnnouncement(this.#context);
     const family = this.#known ? this.#endOfRib.shift() : undefined;
-    return family === undefined ? null : endOfRib(family);
+    if (family === undefined) return null;
+    if (this.#again.delete(family)) this.refresh(family);
+    return endOfRib(family);
   }
 
   /** Finds out what is left to say. */
