@@ -29,6 +29,8 @@ function program(): Command {
     .helpOption('-h, --help', 'print this help')
     .configureHelp({ sortSubcommands: false })
     .showSuggestionAfterError()
+    // What stands behind a command belongs to it, also where the command before it has the same flag.
+    .enablePositionalOptions()
     .addHelpText('after', '\nEvery flag has an environment variable: --access-log is TIDEGATE_ACCESS_LOG.\n')
     .exitOverride();
 
@@ -114,7 +116,6 @@ function addSpeaker(root: Command): void {
   const speaker = root
     .command('speaker')
     .description('announce the addresses of Services from this node, to neighbours and routers')
-    // What stands behind `status` belongs to it.
     .enablePositionalOptions()
     .allowExcessArguments(false);
   addSettingsFlags(speaker, SPEAKER_GROUPS, ADMIN_OPTIONS);

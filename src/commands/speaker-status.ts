@@ -4,6 +4,7 @@ import { text } from 'node:stream/consumers';
 import type { AnnouncedAddress, PeerReport, SpeakerReport } from '../model/speaker-report.ts';
 import type { ListenAddress } from '../settings/values.ts';
 import { type Paint, painter, printable, type Terminal } from './terminal.ts';
+import { UsageError } from './usage-error.ts';
 
 export interface SpeakerStatusRequest {
   /** The admin listener of the speaker. */
@@ -14,7 +15,7 @@ export interface SpeakerStatusRequest {
 
 const TIMEOUT_MS = 5000;
 
-/** Prints and gives the exit code: 1 when a session that should be up is not. Rejects with a message for the user. */
+/** Prints and gives the exit code: 1 when a session that should be up is not. Rejects with a UsageError. */
 export async function speakerStatus({ admin, output, terminal }: SpeakerStatusRequest): Promise<number> {
   const report = await ask(admin);
   if (output === 'json') terminal.write(`${JSON.stringify(report, null, 2)}\n`);
@@ -36,9 +37,9 @@ async function ask({ address, port }: ListenAddress): Promise<SpeakerReport> {
     return JSON.parse(await promise) as SpeakerReport;
   } catch (error) {
     const where = `the admin listener at ${host} port ${port}`;
-    throw new Error(
+    throw new UsageError([
       `the speaker cannot be asked: ${where}: ${(error as Error).message} (is it running, and is --admin the same?)`,
-    );
+    ]);
   }
 }
 

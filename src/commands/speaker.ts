@@ -12,6 +12,7 @@ import { Addresses, problemJoiner } from './addresses.ts';
 import { startAnnouncing } from './announcing.ts';
 import { openSource } from './open-source.ts';
 import { countProblems, logProblems } from './problem-log.ts';
+import { stopSignal, unlessStopped } from './stop-signal.ts';
 
 /** What announcing depends on. Secrets are read by name: those with passwords of peers. */
 const KINDS: readonly Kind[] = [
@@ -31,29 +32,36 @@ const NO_NAMES: ReadonlySet<string> = new Set();
 /** Runs until SIGTERM or SIGINT; a second signal ends it at once. Sets the exit code. */
 export async function speaker(settings: SpeakerCommandSettings): Promise<void> {
   const output = openLog({ level: settings.logLevel });
-  let stop: () => Promise<void>;
+  const stop = stopSignal();
+  let end: () => Promise<void>;
   try {
-    stop = await start(settings, output);
+    end = await start(settings, output, stop);
   } catch (error) {
-    output.log.error('start-failed', (error as Error).message);
+    const { message } = error as Error;
+    if (stop.aborted) output.log.info('stopped', message);
+    else output.log.error('start-failed', message);
     await output.close();
-    process.exit(1);
+    process.exit(stop.aborted ? 0 : 1);
   }
-  let stopping = false;
-  const onSignal = (signal: string): void => {
-    if (stopping) process.exit(1);
-    stopping = true;
-    output.log.info('stopping', `${signal}: telling neighbours and routers`);
-    void stop()
-      .then(() => output.close())
-      .then(() => process.exit(0));
+  const onStop = async (): Promise<void> => {
+    output.log.info('stopping', `${stop.reason}: telling neighbours and routers`);
+    await end();
+    await output.close();
+    process.exit(0);
   };
-  process.on('SIGTERM', onSignal);
-  process.on('SIGINT', onSignal);
+  if (stop.aborted) return onStop();
+  stop.addEventListener('abort', () => void onStop());
 }
 
-/** Resolves once the first snapshot is announced, with what ends it all. Rejects with a message for the user. */
-async function start(settings: SpeakerCommandSettings, output: LogOutput): Promise<() => Promise<void>> {
+/**
+ * Resolves once the first snapshot is announced, with what ends it all. Rejects with a message for the user, and when
+ * `stopped` aborts.
+ */
+async function start(
+  settings: SpeakerCommandSettings,
+  output: LogOutput,
+  stopped: AbortSignal,
+): Promise<() => Promise<void>> {
   const { log } = output;
   const metrics = new Metrics({
     version: version(),
@@ -105,7 +113,7 @@ async function start(settings: SpeakerCommandSettings, output: LogOutput): Promi
         },
       );
     }
-    await source.start(onSnapshot);
+    await unlessStopped(stopped, source.start(onSnapshot));
   } catch (error) {
     await stop();
     throw error;

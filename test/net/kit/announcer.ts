@@ -9,7 +9,8 @@ import { type Scope, within } from '../../kit/waiting.ts';
 import type { Namespace } from './namespaces.ts';
 
 const PROGRAM = join(import.meta.dirname, '../../../bin/tidegate');
-const ADMIN = '127.0.0.1:9090';
+/** Not the default, so that a flag that goes lost is noticed. */
+const ADMIN = '127.0.0.1:9191';
 
 export interface AnnouncerOptions {
   /** The folder of manifests. */
