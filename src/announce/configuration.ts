@@ -2,8 +2,8 @@
 import { type ObjectKey, objectKey } from '../model/keys.ts';
 import { matchesAny } from '../model/label-selector.ts';
 import type { Problem } from '../model/problem.ts';
+import { problemOf } from '../model/problem-of.ts';
 import { type AnyObject, EMPTY_SNAPSHOT, type Node, type Snapshot } from '../model/snapshot.ts';
-import { problemOf } from './bgp/plan-problem.ts';
 
 /** The kinds of metallb.io, by the names of their maps. */
 const KINDS = [
@@ -70,7 +70,12 @@ function foreign(snapshot: Snapshot, namespace: string): Problem[] {
       .filter(({ meta }) => meta.namespace !== namespace)
       .map((object) => {
         const message = `objects of this kind are read from the namespace ${namespace} only (--metallb-namespace); this one has no effect.`;
-        return problemOf(object, 'warning', 'OtherNamespace', 'metadata.namespace', message);
+        return problemOf(object, {
+          severity: 'warning',
+          reason: 'OtherNamespace',
+          field: 'metadata.namespace',
+          message,
+        });
       }),
   );
 }

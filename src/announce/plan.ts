@@ -2,10 +2,10 @@
 import type { ObjectKey } from '../model/keys.ts';
 import { matchesAny } from '../model/label-selector.ts';
 import type { Problem } from '../model/problem.ts';
+import { problemOf } from '../model/problem-of.ts';
 import type { ExposedService } from '../model/service-address.ts';
 import type { Node, Snapshot } from '../model/snapshot.ts';
 import { type NodePlan, planNode } from './bgp/plan.ts';
-import { problemOf } from './bgp/plan-problem.ts';
 import { type Layer2Plan, planLayer2 } from './layer2/plan.ts';
 import type { Layer2Wanted } from './layer2/speaker.ts';
 import type { Layer2Conflict } from './layer2/status.ts';
@@ -71,7 +71,14 @@ function interfaceProblems({ sources, node, interfaces }: AnnouncementInput): Pr
       object.interfaces.flatMap((name, index) => {
         if (interfaces.has(name)) return [];
         const message = `node ${node.meta.name} has no interface ${JSON.stringify(name)} (it has ${present}); nothing is announced there from it.`;
-        return [problemOf(object, 'warning', 'InterfaceNotFound', `spec.interfaces[${index}]`, message)];
+        return [
+          problemOf(object, {
+            severity: 'warning',
+            reason: 'InterfaceNotFound',
+            field: `spec.interfaces[${index}]`,
+            message,
+          }),
+        ];
       }),
     );
 }
@@ -87,7 +94,14 @@ export function conflictProblems(
       const conflict = conflicts.get(address);
       if (conflict === undefined) return [];
       const message = `the host ${conflict.mac} on ${conflict.interface} uses ${address}, too: take it from that host, or out of the pool; who reaches the Service is a matter of chance.`;
-      return [problemOf(service, 'error', 'AddressInUse', 'status.loadBalancer', message)];
+      return [
+        problemOf(service, {
+          severity: 'error',
+          reason: 'AddressInUse',
+          field: 'status.loadBalancer',
+          message,
+        }),
+      ];
     }),
   );
 }

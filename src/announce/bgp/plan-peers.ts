@@ -5,10 +5,10 @@ import { objectKey } from '../../model/keys.ts';
 import { matchesAny } from '../../model/label-selector.ts';
 import type { BfdProfile, BgpPeer } from '../../model/metallb.ts';
 import type { Problem } from '../../model/problem.ts';
+import { problemOf } from '../../model/problem-of.ts';
 import type { Node, Snapshot } from '../../model/snapshot.ts';
 import type { Family } from './message.ts';
 import type { BfdConfig, PeerConfig } from './peer.ts';
-import { problemOf } from './plan-problem.ts';
 
 /** What peers are made from. */
 export type PeerSources = Pick<Snapshot, 'bgpPeers' | 'bfdProfiles' | 'secrets'>;
@@ -43,13 +43,12 @@ export function planPeers(
       taken.get(place) ?? (peers.some(({ name }) => name === config.name) ? config.name : undefined);
     if (other !== undefined) {
       problems.push(
-        problemOf(
-          peer,
-          'error',
-          'Conflict',
-          'spec.peerAddress',
-          `${config.address} port ${config.port} is the peer of BGPPeer ${other} already; this one is not used on node ${node.meta.name}.`,
-        ),
+        problemOf(peer, {
+          severity: 'error',
+          reason: 'Conflict',
+          field: 'spec.peerAddress',
+          message: `${config.address} port ${config.port} is the peer of BGPPeer ${other} already; this one is not used on node ${node.meta.name}.`,
+        }),
       );
       continue;
     }
@@ -61,7 +60,7 @@ export function planPeers(
 
 function planPeer(peer: BgpPeer, sources: PeerSources, node: Node, problems: Problem[]): PeerConfig | null {
   const complain = (field: string, message: string) =>
-    problems.push(problemOf(peer, 'error', 'Invalid', field, message));
+    problems.push(problemOf(peer, { severity: 'error', reason: 'Invalid', field, message }));
   if (peer.peer.kind === 'interface') {
     complain(
       'spec.interface',
@@ -119,14 +118,14 @@ function passwordOf(peer: BgpPeer, { secrets }: PeerSources, problems: Problem[]
   const consequence = 'There is no session until then.';
   if (secret === undefined) {
     const message = `there is no Secret ${namespace}/${name}. ${consequence}`;
-    problems.push(problemOf(peer, 'error', 'SecretNotFound', field, message));
+    problems.push(problemOf(peer, { severity: 'error', reason: 'SecretNotFound', field, message }));
     return undefined;
   }
   const password = secret.data.get('password')?.reveal();
   if (secret.type === 'kubernetes.io/basic-auth' && password !== undefined && password.length > 0)
     return decode(password);
   const message = `Secret ${namespace}/${name} must be of type kubernetes.io/basic-auth and have a key "password". ${consequence}`;
-  problems.push(problemOf(peer, 'error', 'InvalidSecret', field, message));
+  problems.push(problemOf(peer, { severity: 'error', reason: 'InvalidSecret', field, message }));
   return undefined;
 }
 

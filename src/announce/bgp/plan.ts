@@ -10,6 +10,7 @@ import type { ObjectKey } from '../../model/keys.ts';
 import { matchesAny } from '../../model/label-selector.ts';
 import type { BgpAdvertisement, IpAddressPool } from '../../model/metallb.ts';
 import type { Problem } from '../../model/problem.ts';
+import { problemOf } from '../../model/problem-of.ts';
 import type { ExposedService, ServiceAddress } from '../../model/service-address.ts';
 import type { EndpointSlice, Node, Service, Snapshot } from '../../model/snapshot.ts';
 import { choosesPool, EXCLUDE_LABEL } from '../pool-choice.ts';
@@ -24,7 +25,6 @@ import {
   uniteStandard,
 } from './plan-communities.ts';
 import { type PeerSources, planPeers } from './plan-peers.ts';
-import { problemOf } from './plan-problem.ts';
 import type { Route } from './rib-out.ts';
 
 export type PlanSources = PeerSources &
@@ -126,24 +126,22 @@ function readOffers(
     const communities = resolveCommunities(object, aliases);
     for (const [index, text] of communities.unknown)
       problems.push(
-        problemOf(
-          object,
-          'error',
-          'Invalid',
-          `spec.communities[${index}]`,
-          `${JSON.stringify(text)} is neither a community (64512:100, large:64512:1:2) nor the name of one in a Community object; routes go out without it.`,
-        ),
+        problemOf(object, {
+          severity: 'error',
+          reason: 'Invalid',
+          field: `spec.communities[${index}]`,
+          message: `${JSON.stringify(text)} is neither a community (64512:100, large:64512:1:2) nor the name of one in a Community object; routes go out without it.`,
+        }),
       );
     for (const [index, name] of object.peers.entries())
       if (!known.has(name))
         problems.push(
-          problemOf(
-            object,
-            'warning',
-            'Invalid',
-            `spec.peers[${index}]`,
-            `there is no BGPPeer ${JSON.stringify(name)}; nothing is sent there.`,
-          ),
+          problemOf(object, {
+            severity: 'warning',
+            reason: 'Invalid',
+            field: `spec.peers[${index}]`,
+            message: `there is no BGPPeer ${JSON.stringify(name)}; nothing is sent there.`,
+          }),
         );
     const chosen = peers.filter(({ name }) => object.peers.length === 0 || object.peers.includes(name));
     offers.push({ object, communities, peers: chosen.map(({ name }) => name) });
@@ -196,7 +194,9 @@ function prefixOf(
   const length = Math.max(wanted, entry === undefined ? 0 : shortestIn(entry));
   if (length > wanted) {
     const message = `${wanted} is more than ${JSON.stringify(entry?.text)} of the pool ${pool.meta.name} has; ${length} is used for it.`;
-    problems.push(problemOf(object, 'error', 'Invalid', `spec.${field}`, message));
+    problems.push(
+      problemOf(object, { severity: 'error', reason: 'Invalid', field: `spec.${field}`, message }),
+    );
   }
   return { family, length, value: networkBits(family, value, length) };
 }
@@ -225,25 +225,23 @@ function addRoute(table: Table, { object, communities }: Offer, prefix: IpPrefix
     before.localPref !== localPref
   )
     problems.push(
-      problemOf(
-        object,
-        'warning',
-        'Conflict',
-        'spec.localPref',
-        `${localPref}: another BGPAdvertisement gives ${key} the preference ${before.localPref}, which comes first by name and is used.`,
-      ),
+      problemOf(object, {
+        severity: 'warning',
+        reason: 'Conflict',
+        field: 'spec.localPref',
+        message: `${localPref}: another BGPAdvertisement gives ${key} the preference ${before.localPref}, which comes first by name and is used.`,
+      }),
     );
   const large = uniteLarge(before?.largeCommunities ?? [], communities.large);
   const standard = uniteStandard(before?.communities ?? [], communities.standard);
   if (standard.length + large.length > MOST_COMMUNITIES)
     problems.push(
-      problemOf(
-        object,
-        'error',
-        'Invalid',
-        'spec.communities',
-        `${key} would have more than ${MOST_COMMUNITIES} communities; the rest is left out.`,
-      ),
+      problemOf(object, {
+        severity: 'error',
+        reason: 'Invalid',
+        field: 'spec.communities',
+        message: `${key} would have more than ${MOST_COMMUNITIES} communities; the rest is left out.`,
+      }),
     );
   const kept = standard.slice(0, MOST_COMMUNITIES);
   table.set(key, {
