@@ -18,8 +18,8 @@ function onTask({ id }: Task, method: string): void {
   posts.add(id);
 }
 
-async function open(name: string): Promise<void> {
-  const backend = await startBackend(name, onTask);
+async function open(name: string, http2: boolean): Promise<void> {
+  const backend = await startBackend(name, http2, onTask);
   backends.set(name, backend);
   report({ kind: 'opened', name, port: backend.port });
 }
@@ -33,7 +33,7 @@ async function close(name: string): Promise<void> {
 process.on('message', (message: ToBackends) => {
   switch (message.kind) {
     case 'open':
-      return void open(message.name);
+      return void open(message.name, message.http2);
     case 'close':
       return void close(message.name);
     case 'finish':

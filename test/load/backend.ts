@@ -1,4 +1,4 @@
-/** One backend: does what the task of a request says, and says who it is and what it saw. */
+/** One backend of either protocol: does what the task of a request says, and says who it is and what it saw. */
 import {
   createServer,
   type IncomingMessage,
@@ -6,10 +6,12 @@ import {
   type Server,
   type ServerResponse,
 } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import { createServer as createHttp2Server, type Http2ServerRequest } from 'node:http2';
+import { type AddressInfo, Server as NetServer, type Socket } from 'node:net';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { WebSocketServer } from 'ws';
+import { overStream } from '../kit/websocket.ts';
 import { PayloadCheck, payload } from './payload.ts';
 import { BACKEND_FIELD, CHECKED, readTask, SEEN_FIELD, TASK_FIELD, type Task, taskText } from './task.ts';
 
@@ -30,31 +32,66 @@ export interface Backend {
 /** Starts a backend on a free port of loopback; `onTask` is told each task that comes in. */
 export async function startBackend(
   name: string,
+  http2: boolean,
   onTask: (task: Task, method: string) => void,
 ): Promise<Backend> {
   const sockets = new Set<Socket>();
-  const server = createServer((request, response) => {
+  const server = (http2 ? startHttp2 : startHttp1)(name, (request, response, leave) => {
     const task = readTask(request.headers[TASK_FIELD]);
     if (task === null) {
       response.writeHead(500, { [BACKEND_FIELD]: name }).end('no task');
       return;
     }
     onTask(task, request.method ?? '');
+    if (task.id % ANSWERS_PER_CLOSE === 0) leave();
     answer(name, task, request, response).catch(() => response.destroy());
   });
-  // A pooled connection that closes under a POST cannot be made good by any proxy.
-  server.keepAliveTimeout = 600_000;
   server.on('connection', (socket) => {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
   });
-  echoWebSockets(server, name);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return { name, port: (server.address() as AddressInfo).port, close: () => close(server, sockets) };
 }
 
+/**
+ * `leave` makes this the last answer of its connection. With HTTP/2 it does nothing: node:http2 ignores what is on its
+ * way when it says goodbye, and no proxy could make good a body that is too long to be kept.
+ */
+type Handle = (request: IncomingMessage, response: ServerResponse, leave: () => void) => void;
+
+function startHttp1(name: string, handle: Handle): Server {
+  const server = createServer((request, response) => {
+    handle(request, response, () => response.setHeader('connection', 'close'));
+  });
+  // A pooled connection that closes under a POST cannot be made good by any proxy.
+  server.keepAliveTimeout = 600_000;
+  echoWebSockets(server, name);
+  return server;
+}
+
+/** In cleartext with prior knowledge; a WebSocket is an extended CONNECT (RFC 8441). */
+function startHttp2(name: string, handle: Handle): NetServer {
+  const server = createHttp2Server({ settings: { enableConnectProtocol: true } });
+  server.on('request', (request, response) => {
+    if (request.method === 'CONNECT') return;
+    // They are made to be used as those of node:http.
+    const asHttp1 = [request, response] as unknown as [IncomingMessage, ServerResponse];
+    handle(...asHttp1, () => {});
+  });
+  server.on('connect', ({ stream, headers }: Http2ServerRequest) => {
+    const asked = `GET ${headers[':authority']}${headers[':path']}`;
+    stream.on('error', () => {});
+    stream.respond({ ':status': 200, [BACKEND_FIELD]: name, [SEEN_FIELD]: asked });
+    const webSocket = overStream(stream);
+    webSocket.on('message', (data, isBinary) => webSocket.send(data, { binary: isBinary }));
+    webSocket.on('error', () => webSocket.terminate());
+  });
+  return server;
+}
+
 function seen({ method, headers, url }: IncomingMessage): string {
-  return `${method} ${headers.host}${url}`;
+  return `${method} ${headers[':authority'] ?? headers.host}${url}`;
 }
 
 async function answer(
@@ -69,7 +106,6 @@ async function answer(
     [SEEN_FIELD]: seen(request),
     'content-type': 'application/octet-stream',
   };
-  if (task.id % ANSWERS_PER_CLOSE === 0) fields['connection'] = 'close';
   const withLength = (size: number) => {
     if (task.framing === 'length') fields['content-length'] = size;
     response.writeHead(200, fields);
@@ -122,15 +158,14 @@ function echoWebSockets(server: Server, name: string): void {
   });
 }
 
-async function close(server: Server, sockets: ReadonlySet<Socket>): Promise<number> {
+async function close(server: NetServer, sockets: ReadonlySet<Socket>): Promise<number> {
   let left = 0;
   const patience = setTimeout(() => {
     left = sockets.size;
     for (const socket of sockets) socket.destroy();
   }, PATIENCE_MS);
-  // node:http would close idle connections itself; whether the proxy does is what we want to see.
-  server.closeIdleConnections = () => {};
-  await new Promise((resolve) => server.close(resolve));
+  // node:http and node:http2 would close idle connections themselves; whether the proxy does is what we want to see.
+  await new Promise((resolve) => NetServer.prototype.close.call(server, resolve));
   clearTimeout(patience);
   return left;
 }

@@ -4,12 +4,14 @@
  */
 
 import type { Random } from '../fuzz/random.ts';
-import { ingress, type KubeObject, type PathRule, service } from '../kit/manifests.ts';
+import { ingress, type KubeObject, type PathRule, service, speaking } from '../kit/manifests.ts';
 
 export const CELLS = 20;
 export const HOSTS = 10;
 /** Services of a cell. Each is served by backends that never serve another, so that a wrong route shows. */
 export const SERVICES = 3;
+/** The one whose backends speak HTTP/2. */
+export const HTTP2_SERVICE = 2;
 
 /** What is asked for, and the Service that the path leads to; null for the one that moves. */
 export const PATHS = [
@@ -121,11 +123,12 @@ export function cellObjects(cell: Cell, ports: ReadonlyMap<string, number>): Kub
     ...cell.strangers.map((stranger) =>
       ingress(name(`stranger-${stranger}`), `stranger-${stranger}.cell-${cell.index}.test`, rules(0)),
     ),
-    ...cell.backends.flatMap((names, index) =>
-      service(
+    ...cell.backends.flatMap((names, index) => {
+      const objects = service(
         serviceName(index),
         names.map((each) => ports.get(each)!),
-      ),
-    ),
+      );
+      return index === HTTP2_SERVICE ? speaking('kubernetes.io/h2c', objects) : objects;
+    }),
   ];
 }

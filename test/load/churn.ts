@@ -13,6 +13,7 @@ import {
   cellObjects,
   type Edit,
   firstCell,
+  HTTP2_SERVICE,
   randomEdit,
   removeBackend,
   repeat,
@@ -79,7 +80,9 @@ export class Churn {
     const steady = Array.from({ length: SERVICES }, (_, index) =>
       Array.from({ length: STEADY }, (_, number) => `service-${index}-${number}`),
     );
-    for (const name of steady.flat()) await this.#open(name);
+    for (const [index, names] of steady.entries()) {
+      for (const name of names) await this.#open(name, index);
+    }
     for (let index = 0; index < CELLS; index++) {
       // Every cell uses one of the steady backends, so a route of the wrong cell shows in half of the cases.
       const cell = firstCell(
@@ -166,8 +169,8 @@ export class Churn {
 
   async #pass(name: string): Promise<void> {
     const random = this.#random;
-    await this.#open(name);
     const index = random.int(0, SERVICES - 1);
+    await this.#open(name, index);
     const first = random.int(0, CELLS - 1);
     const cells = Array.from({ length: CELLS_PER_PASSING }, (_, offset) => (first + offset) % CELLS);
     for (const cell of cells) await this.#edit(cell, addBackend(index, name));
@@ -190,8 +193,8 @@ export class Churn {
     return promise;
   }
 
-  async #open(name: string): Promise<void> {
-    this.#backends.send({ kind: 'open', name });
+  async #open(name: string, service: number): Promise<void> {
+    this.#backends.send({ kind: 'open', name, http2: service === HTTP2_SERVICE });
     const { port } = await this.#backends.next('opened', COMMAND_MS, (opened) => opened.name === name);
     this.#ports.set(name, port);
   }

@@ -20,9 +20,10 @@ const totals = { bytes: 0, webSocketMessages: 0, abandoned: 0 };
 let answers: Answer[] = [];
 let draining = false;
 
-function makeClient(name: string, port: number, seed: number): Client {
+function makeClient(name: string, port: number, httpsPort: number, seed: number): Client {
   return {
     port,
+    httpsPort,
     random: new Random(seed),
     answered: ({ route }, start, end, backend) =>
       void answers.push({ client: name, route, start, end, backend }),
@@ -62,11 +63,13 @@ function reportAnswers(): void {
   answers = [];
 }
 
-async function run(port: number, seed: number): Promise<void> {
+async function run(port: number, httpsPort: number, seed: number): Promise<void> {
   const timer = setInterval(reportAnswers, REPORT_MS);
   let clients = 0;
   const running = CLIENT_KINDS.flatMap((kind) =>
-    Array.from({ length: kind.count }, () => runClient(kind, makeClient(kind.name, port, seed + clients++))),
+    Array.from({ length: kind.count }, () =>
+      runClient(kind, makeClient(kind.name, port, httpsPort, seed + clients++)),
+    ),
   );
   await Promise.all(running);
   clearInterval(timer);
@@ -76,7 +79,7 @@ async function run(port: number, seed: number): Promise<void> {
 
 process.on('message', (message: ToClients) => {
   if (message.kind === 'start') {
-    void run(message.port, message.seed);
+    void run(message.port, message.httpsPort, message.seed);
     return;
   }
   draining = true;

@@ -4,7 +4,7 @@ import type { Answer, Failure, Kill } from './verdict.ts';
 export type ToTidegate = { readonly kind: 'kill-worker'; readonly worker: number };
 
 export type FromTidegate =
-  | { readonly kind: 'ready'; readonly http: number; readonly admin: number }
+  | { readonly kind: 'ready'; readonly http: number; readonly https: number; readonly admin: number }
   /** All workers serve these versions of the cells since `at`. */
   | { readonly kind: 'live'; readonly at: number; readonly versions: readonly number[] }
   | { readonly kind: 'killed'; readonly kill: Kill }
@@ -12,7 +12,7 @@ export type FromTidegate =
   | { readonly kind: 'trouble'; readonly event: string; readonly message: string };
 
 export type ToBackends =
-  | { readonly kind: 'open'; readonly name: string }
+  | { readonly kind: 'open'; readonly name: string; readonly http2: boolean }
   /** Stop listening now and wait for what is still connected. */
   | { readonly kind: 'close'; readonly name: string }
   | { readonly kind: 'finish' };
@@ -24,7 +24,7 @@ export type FromBackends =
   | { readonly kind: 'finished'; readonly requests: number; readonly doublePosts: readonly number[] };
 
 export type ToClients =
-  | { readonly kind: 'start'; readonly port: number; readonly seed: number }
+  | { readonly kind: 'start'; readonly port: number; readonly httpsPort: number; readonly seed: number }
   /** From now on a refused connection means the end, not a failure. */
   | { readonly kind: 'drain' };
 

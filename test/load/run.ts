@@ -109,7 +109,7 @@ async function run(): Promise<Evidence> {
   const ready = await tidegate.next('ready', START_MS);
   const clients = new Child<ToClients, FromClients>('client-process.ts', [], onClients);
   cleanUps.push(() => clients.end());
-  clients.send({ kind: 'start', port: ready.http, seed });
+  clients.send({ kind: 'start', port: ready.http, httpsPort: ready.https, seed });
   const alone = Promise.race([backends, tidegate, clients].map((child) => child.endsAlone()));
   const ended = clients.next('ended', seconds * 1000 + 2 * DRAIN_MS);
   ended.catch(() => {}); // told by `alone`, when the run broke off

@@ -48,7 +48,7 @@ const flags = new Map([
   ['source', 'manifests'],
   ['manifests', directory],
   ['http', '127.0.0.1:0'],
-  ['https', 'off'],
+  ['https', '127.0.0.1:0'],
   ['admin', '127.0.0.1:0'],
   ['workers', '2'],
 ]);
@@ -77,4 +77,4 @@ process.on('SIGTERM', () => {
 });
 
 const portOf = (name: string): number => Number(/\d+$/.exec(addresses[name]?.[0] ?? '')?.[0]);
-report({ kind: 'ready', http: portOf('http'), admin: portOf('admin') });
+report({ kind: 'ready', http: portOf('http'), https: portOf('https'), admin: portOf('admin') });

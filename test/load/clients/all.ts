@@ -1,6 +1,7 @@
 /** Who takes part, and how many of each. */
 import type { Rounds } from './client.ts';
-import { abandoners, downloads, echoes, freshGets, keptGets, uploads } from './ordinary.ts';
+import { multiplexed } from './http2.ts';
+import { abandoners, downloads, echoes, freshGets, keptGets, overTls, uploads } from './ordinary.ts';
 import { halfClosers, oldClients, pipeliners } from './raw.ts';
 import { drips, slowReaders, slowWriters } from './slow.ts';
 import { webSockets } from './websocket.ts';
@@ -23,6 +24,8 @@ export const CLIENT_KINDS: readonly ClientKind[] = [
   { name: 'pipeliners', rounds: pipeliners, count: 2 },
   { name: 'HTTP/1.0', rounds: oldClients, count: 2 },
   { name: 'half-closers', rounds: halfClosers, count: 2 },
+  { name: 'TLS', rounds: overTls, count: 3 },
+  { name: 'HTTP/2', rounds: multiplexed, count: 4 },
   { name: 'WebSockets', rounds: webSockets, count: 5 },
   { name: 'abandoners', rounds: abandoners, count: 2 },
 ];

@@ -9,6 +9,8 @@ import type { Failure } from '../verdict.ts';
 export interface Client {
   /** Port of the proxy on 127.0.0.1. */
   readonly port: number;
+  /** The same for TLS; the certificate is the proxy's own. */
+  readonly httpsPort: number;
   readonly random: Random;
   /** Notes an answer that was right in itself; `start` and `end` are those of {@link Answer}. */
   answered(request: Request, start: number, end: number, backend: string): void;

@@ -1,5 +1,6 @@
 /** One request and its answer through node:http, each at its own pace, every byte compared. */
 import { type Agent, type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
+import { request as httpsRequest } from 'node:https';
 import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -12,6 +13,8 @@ import { type Client, Fault, headFault, LATE_MS, type Request, requestFields } f
 export interface Manner {
   /** false: a connection of its own. */
   readonly agent: Agent | false;
+  /** Over TLS; `agent` is then one of node:https. */
+  readonly secure?: boolean;
   /** How a body is framed. */
   readonly framing?: 'length' | 'chunked';
   /** Waits for `100 Continue` before the body. */
@@ -30,9 +33,11 @@ const openings = new WeakMap<Socket, number>();
 /** Sends the request and checks the answer. Rejects with a Fault. */
 export async function exchange(client: Client, request: Request, manner: Manner): Promise<void> {
   const start = now();
-  const outgoing = httpRequest({
+  const { secure = false } = manner;
+  const outgoing = (secure ? httpsRequest : httpRequest)({
     host: '127.0.0.1',
-    port: client.port,
+    port: secure ? client.httpsPort : client.port,
+    ...(secure ? { rejectUnauthorized: false, servername: '' } : {}),
     agent: manner.agent,
     method: request.method,
     path: request.target,
@@ -114,9 +119,13 @@ async function checkBody(
   if (verdict !== CHECKED) throw new Fault('wrong', openedAt, `task ${task.id} (${task.act}): ${verdict}`);
 }
 
-function faultOf(error: NodeJS.ErrnoException, openedAt: number, { method, task }: Request): Fault {
+function faultOf(
+  error: NodeJS.ErrnoException,
+  openedAt: number,
+  { method, host, target, task }: Request,
+): Fault {
   if (error instanceof Fault) return error;
-  const message = `${method} ${task.act} ${task.size} bytes: ${error.code ?? ''} ${error.message}`;
+  const message = `${method} ${host}${target} ${task.act} ${task.size} bytes: ${error.code ?? ''} ${error.message}`;
   if (error.message === 'late') return new Fault('late', openedAt, message);
   if (error.code === 'ECONNREFUSED') return new Fault('refused', openedAt, message);
   // HPE_… is node's parser: the bytes were no HTTP.

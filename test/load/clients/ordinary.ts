@@ -1,5 +1,6 @@
 /** Clients as most are: they send and read as fast as they are let. */
 import { Agent, request as httpRequest } from 'node:http';
+import { Agent as TlsAgent } from 'node:https';
 import { setTimeout as delay } from 'node:timers/promises';
 import { now } from '../clock.ts';
 import { bodySize } from '../payload.ts';
@@ -52,6 +53,20 @@ export const echoes: Rounds = (client) => {
       agent,
       framing: client.random.chance(0.5) ? 'length' : 'chunked',
     });
+};
+
+/** Over TLS, on a connection that lasts for some requests; the next takes up its session. */
+export const overTls: Rounds = (client) => {
+  const agent = new TlsAgent({ keepAlive: true, maxSockets: 1 });
+  return () => {
+    const { random } = client;
+    if (random.chance(0.05)) agent.destroy();
+    const request = random.chance(0.7)
+      ? makeRequest(random, 'GET', 'give', MIB)
+      : makeUpload(client, random.pick(['check', 'echo']));
+    const framing = random.chance(0.5) ? 'length' : 'chunked';
+    return exchange(client, request, { agent, secure: true, framing });
+  };
 };
 
 /** Clients that leave in the middle, of a download or of an upload; what they leave behind must not hurt others. */
