@@ -369,6 +369,26 @@ describe('what tenants cannot do to each other, and administrators not by accide
     assert.deepEqual(pools, ['old', 'newer', 'newer']);
   });
 
+  test('loopback, multicast and unspecified addresses are of no pool, however large it is', () => {
+    const result = run({
+      pools: [pool('p', '126.255.255.255-128.0.0.0 223.255.255.255-255.255.255.255')],
+      services: ['a', 'b', 'c', 'd']
+        .map((name, created) => service(name, { created }))
+        .concat(service('e', { ...ask('127.0.0.1'), created: 9 })),
+    });
+    assert.deepEqual(addresses(result), {
+      a: '126.255.255.255',
+      b: '128.0.0.0',
+      c: '223.255.255.255',
+      d: '240.0.0.0',
+      e: '',
+    });
+    assert.match(
+      messages(result)[0] ?? '',
+      /^p\|warning\|spec\.addresses\[0\]\|.*no Service can have 127\.0\.0\.0/,
+    );
+  });
+
   test('a pool that is split by family leaves Services with both the addresses they have', () => {
     const dual = { ...DUAL, ipFamilyPolicy: 'RequireDualStack' } as const;
     const result = run({
@@ -386,7 +406,7 @@ describe('what tenants cannot do to each other, and administrators not by accide
       pools: [pool('a', tenThousand), pool('b', '10.0.0.0/8 ::/0', { created: 1 })],
       services: [service('x', { ...DUAL, annotations: { 'metallb.io/address-pool': 'b' } })],
     });
-    assert.deepEqual(addresses(result), { x: '10.0.0.128 ::' });
+    assert.deepEqual(addresses(result), { x: '10.0.0.128 ::2' });
   });
 });
 

@@ -3,7 +3,8 @@
  * order they are tried. Every address belongs to one pool at most.
  */
 import type { IpAddress } from '../model/ip.ts';
-import { type IpRange, rangeContains, rangesOverlap } from '../model/ip-range.ts';
+import { type IpRange, parseRange, rangeContains, rangesOverlap } from '../model/ip-range.ts';
+import { formatIp } from '../model/ip-text.ts';
 import { type ObjectKey, objectKey } from '../model/keys.ts';
 import { matchesAny, matchesLabels } from '../model/label-selector.ts';
 import type { IpAddressPool, PoolAddresses } from '../model/metallb.ts';
@@ -19,12 +20,20 @@ export interface Pool {
   readonly ranges: readonly IpRange[];
 }
 
+/** null: what no Service can have. */
+type Owner = Pool | null;
+
+/** Unspecified, loopback, multicast, broadcast (RFC 6890): nothing would come to them from outside. */
+const UNUSABLE = ['0.0.0.0/8', '127.0.0.0/8', '224.0.0.0/4', '255.255.255.255/32', '::/127', 'ff00::/8'].map(
+  (text) => parseRange(text)!,
+);
+
 export interface PoolSet {
   /** In the order they are tried: by priority (0 last), then by name. */
   readonly pools: readonly Pool[];
   readonly byName: ReadonlyMap<string, Pool>;
   /** All ranges of one family, sorted; they do not overlap. */
-  readonly index: Readonly<Record<4 | 6, readonly OwnedRange<Pool>[]>>;
+  readonly index: Readonly<Record<4 | 6, readonly OwnedRange<Owner>[]>>;
   /** Pools that are there but cannot be read: what lies in no other pool may lie in one of these. */
   readonly unreadable: ReadonlySet<string>;
   readonly problems: readonly Problem[];
@@ -37,7 +46,8 @@ export interface PoolSet {
  */
 export function readPools(snapshot: Snapshot, namespace: string | null): PoolSet {
   const problems: Problem[] = [];
-  const index = addressSpace<Pool>();
+  const index = addressSpace<Owner>();
+  for (const range of UNUSABLE) claimRange(index, range, null);
   const byName = new Map<string, Pool>();
   for (const object of [...snapshot.ipAddressPools.values()].sort(byAge)) {
     const { name } = object.meta;
@@ -54,7 +64,7 @@ export function readPools(snapshot: Snapshot, namespace: string | null): PoolSet
     const pool: Pool = { name, object, ranges };
     for (const [at, entry] of object.addresses.entries()) {
       const { free, other } = claimRange(index, entry, pool);
-      if (other !== null) problems.push(overlap(object, at, entry, other));
+      if (other !== null) problems.push(overlap(object, at, entry, other.range, other.owner));
       for (const range of free) ranges.push(range);
     }
     byName.set(name, pool);
@@ -69,7 +79,7 @@ export function poolOf(set: PoolSet, ip: IpAddress): Pool | null {
   const ranges = set.index[ip.family];
   const found = ranges[firstEndingAt(ranges, ip.value)];
   if (found === undefined || found.range.first > ip.value) return null;
-  return found.owner.object.avoidBuggyIps && isBuggy(ip) ? null : found.owner;
+  return found.owner?.object.avoidBuggyIps && isBuggy(ip) ? null : found.owner;
 }
 
 /** Whether an address is one of the pool's. */
@@ -149,16 +159,22 @@ function overlap(
   object: IpAddressPool,
   index: number,
   entry: PoolAddresses,
-  other: OwnedRange<Pool>,
+  range: IpRange,
+  owner: Owner,
 ): Problem {
-  const { name, object: older } = other.owner;
-  const theirs = older.addresses.find((each) => rangesOverlap(each, other.range));
+  const field = `spec.addresses[${index}]`;
+  if (owner === null) {
+    const [first, last] = [range.first, range.last].map((value) => formatIp({ family: range.family, value }));
+    const message = `${JSON.stringify(entry.text)}: no Service can have ${first} to ${last}; these are left out`;
+    return problemOf(object, { severity: 'warning', reason: 'PoolOverlap', field, message });
+  }
+  const theirs = owner.object.addresses.find((each) => rangesOverlap(each, range));
   return problemOf(object, {
     severity: 'error',
     reason: 'PoolOverlap',
-    field: `spec.addresses[${index}]`,
+    field,
     message:
       `${JSON.stringify(entry.text)} overlaps ${JSON.stringify(theirs?.text)} of the older pool ` +
-      `${JSON.stringify(name)}: give each address to one pool; those in both are of the older one until then`,
+      `${JSON.stringify(owner.name)}: give each address to one pool; those in both are of the older one until then`,
   });
 }
