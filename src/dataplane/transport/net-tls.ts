@@ -9,6 +9,7 @@ import {
 } from '../tls/client-identity.ts';
 import type { OutgoingTls } from '../tls/outgoing.ts';
 import { adoptAccepted, disown, NetStream, streamOf, tell } from './net.ts';
+import { secureBeneath } from './net-tls-beneath.ts';
 import type { ByteStream, Destination, SecureStream, StreamOwner, TlsServer, TlsSettings } from './stream.ts';
 import { type TlsFault, tlsFault, tlsFaultOr } from './tls-fault.ts';
 
@@ -54,7 +55,22 @@ function secure(
   settings: TlsSettings,
   owner: StreamOwner,
 ): SecureStream {
-  const wire = disown(plain as NetStream);
+  const alpn = alpnOf(settings.protocols);
+  const beneath = settings.askCertificate
+    ? null
+    : secureBeneath(plain as NetStream, received, settings.context, alpn, owner);
+  return beneath ?? secureAbove(plain as NetStream, received, settings, alpn, owner);
+}
+
+/** With a TLSSocket above the accepted one: it knows of client certificates, and is there in every Node.js. */
+function secureAbove(
+  plain: NetStream,
+  received: Buffer,
+  settings: TlsSettings,
+  alpn: Buffer,
+  owner: StreamOwner,
+): SecureStream {
+  const wire = disown(plain);
   plain.pause();
   wire.pause();
   // What was read already is the first that OpenSSL gets.
@@ -62,7 +78,7 @@ function secure(
   const socket = new TLSSocket(wire, {
     isServer: true,
     secureContext: settings.context,
-    ALPNProtocols: alpnOf(settings.protocols),
+    ALPNProtocols: alpn,
     requestCert: settings.askCertificate,
     rejectUnauthorized: false,
   });
@@ -89,13 +105,13 @@ function onTlsError(this: TLSSocket, error: NodeJS.ErrnoException): void {
 }
 
 /** Lists of protocols are the same objects for all connections; as bytes (RFC 7301 3.1) Node takes them as they are. */
-const alpn = new WeakMap<readonly string[], Buffer>();
+const alpnBytes = new WeakMap<readonly string[], Buffer>();
 
 function alpnOf(protocols: readonly string[]): Buffer {
-  let bytes = alpn.get(protocols);
+  let bytes = alpnBytes.get(protocols);
   if (bytes === undefined) {
     bytes = Buffer.from(protocols.map((name) => String.fromCharCode(name.length) + name).join(''), 'latin1');
-    alpn.set(protocols, bytes);
+    alpnBytes.set(protocols, bytes);
   }
   return bytes;
 }

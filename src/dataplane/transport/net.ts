@@ -171,7 +171,8 @@ export class NetStream implements ByteStream {
 
   end(): void {
     this.flush();
-    this.socket.end();
+    // Node makes an error, with its stack, of a second end.
+    if (!this.socket.writableEnded) this.socket.end();
   }
 
   get unsent(): number {
@@ -335,6 +336,12 @@ export function adoptAccepted<S extends NetStream>(stream: S): S {
 /** The stream that was made of a socket. */
 export function streamOf(socket: net.Socket): NetStream {
   return (socket as OwnedSocket)[STREAM];
+}
+
+/** Another stream over the same socket takes the place of this one. */
+export function replaceStream(stream: NetStream, next: NetStream): void {
+  stream.owner = nobody;
+  (next.socket as OwnedSocket)[STREAM] = next;
 }
 
 /** Undoes {@link adoptAccepted}: the socket is somebody else's from now on. */
