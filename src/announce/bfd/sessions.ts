@@ -34,6 +34,8 @@ interface Watcher {
 }
 
 const DIRECT_TTL = 255;
+/** A timer that comes later than this has waited for something else that ran. */
+const LATE_MS = 20;
 
 export class BfdSessions implements BfdEngine {
   readonly #events: BfdSessionsEvents;
@@ -208,10 +210,17 @@ export class BfdSessions implements BfdEngine {
     // Node leaves fractions out: rounded down it would wake up twice.
     const wait = Math.ceil(Math.max(0, deadline - performance.now()));
     entry.timerAt = deadline;
-    entry.timer = setTimeout(() => {
-      entry.timer = null;
-      this.#perform(entry, entry.session.tick(performance.now()));
-    }, wait);
+    entry.timer = setTimeout(() => this.#onTimer(entry), wait);
+  }
+
+  /** Timers run before sockets are read: after a pause of ours, what came during it is heard before anybody is lost. */
+  #onTimer(entry: Entry): void {
+    entry.timer = null;
+    const tick = () => {
+      if (this.#entries.has(entry.discriminator)) this.#perform(entry, entry.session.tick(performance.now()));
+    };
+    if (performance.now() - entry.timerAt > LATE_MS) setImmediate(tick);
+    else tick();
   }
 
   #stop(entry: Entry): void {
