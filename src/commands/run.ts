@@ -2,17 +2,13 @@
 import { performance } from 'node:perf_hooks';
 import { type AdminServer, startAdmin } from '../admin/server.ts';
 import type { Readiness } from '../admin/view.ts';
-import { selfSignedCertificate } from '../certificates/self-signed.ts';
-import type { DataplaneConfig, Limits, ListenerConfig } from '../dataplane/config.ts';
 import type { BoundAddress } from '../dataplane/messages.ts';
 import { Supervisor } from '../dataplane/supervisor.ts';
-import type { Certificate } from '../model/certificate.ts';
 import type { Problem } from '../model/problem.ts';
 import { EMPTY_TABLE, type RoutingTable } from '../model/routing-table.ts';
 import { EMPTY_SNAPSHOT, type Snapshot } from '../model/snapshot.ts';
-import { type Log, type LogOutput, openLog } from '../observe/log.ts';
+import { type LogOutput, openLog } from '../observe/log.ts';
 import { Metrics } from '../observe/metrics.ts';
-import { connectionsFor, openFileLimit } from '../settings/open-files.ts';
 import type { Settings } from '../settings/settings.ts';
 import { version } from '../settings/version.ts';
 import { createTranslator } from '../translate/translate.ts';
@@ -20,6 +16,7 @@ import { Addresses, addressOptions, givenInCluster, problemJoiner } from './addr
 import { Alarm } from './alarm.ts';
 import { startAnnouncing } from './announcing.ts';
 import { type Control, startControl } from './control.ts';
+import { dataplaneConfig, fallbackCertificate } from './dataplane-config.ts';
 import { countObjects } from './object-counts.ts';
 import { openSource } from './open-source.ts';
 import { countProblems, logProblems } from './problem-log.ts';
@@ -139,6 +136,16 @@ export async function start(
   let leads = false;
   const onSnapshot = (snapshot: Snapshot): void => {
     newest = snapshot;
+    try {
+      publish(snapshot);
+    } catch (error) {
+      // A mistake of ours must not take down what is being served; with nothing to serve, the start fails.
+      if (current === null) throw error;
+      const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      log.error('internal-error', 'a change is not live, what was live before it stays', { message });
+    }
+  };
+  const publish = (snapshot: Snapshot): void => {
     settledAt = performance.now();
     const translation = translator.translate(snapshot);
     nextLook.set(translation.nextLook);
@@ -223,46 +230,6 @@ export async function start(
 }
 
 const NO_PROBLEMS: readonly Problem[] = [];
-
-/** Made at each start: nobody shall get used to trusting it. */
-function fallbackCertificate(settings: Settings): Certificate | null {
-  return settings.https === null ? null : selfSignedCertificate(Date.now());
-}
-
-function dataplaneConfig(settings: Settings, log: Log): DataplaneConfig {
-  const { http, https, trustedProxies, sendForwarded, serverName, accessLog, tls } = settings;
-  const { upgrades, http2Cleartext, timeouts } = settings;
-  const listeners: ListenerConfig[] = [];
-  if (http !== null) listeners.push({ name: 'http', scheme: 'http', ...http });
-  if (https !== null) listeners.push({ name: 'https', scheme: 'https', ...https });
-  return {
-    transport: 'net',
-    listeners,
-    trustedProxies,
-    sendForwarded,
-    serverName,
-    accessLog,
-    tls,
-    upgrades,
-    http2Cleartext,
-    limits: limitsWithin(settings, log),
-    timeouts,
-  };
-}
-
-/** The limits, with no more connections than the process may open files for. */
-function limitsWithin({ limits, workers }: Settings, log: Log): Limits {
-  const files = openFileLimit();
-  const connections = Math.min(limits.connections, connectionsFor(files, workers));
-  if (connections < limits.connections) {
-    log.debug('limit-lowered', 'fewer connections per worker than set: the process may not open more files', {
-      connections,
-      set: limits.connections,
-      open_files: files,
-    });
-  }
-  return { ...limits, connections };
-}
 
 async function startAdminListener(
   settings: Settings,
