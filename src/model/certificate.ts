@@ -34,6 +34,11 @@ export interface TlsHost {
   readonly clientAuth: ClientAuth | null;
   /** Where connections for this host go as they come, TLS and all; null: they are served here. */
   readonly passthrough: Route | null;
+  /**
+   * Nobody wants the host served with TLS: this keeps the entry of a wildcard off that may not speak for it. All that
+   * counts is that the entry is there; requests in clear are not sent to https.
+   */
+  readonly bare: boolean;
 }
 
 /** `id` tells whether two hosts ask for the same: a connection made for one may be used for the other then. */

@@ -31,8 +31,7 @@ export function createTranslator(options: TranslateOptions): Translator {
 class StagedTranslator implements Translator {
   readonly #ledger = new ProblemLedger();
   readonly #ingresses: IngressStage;
-  /** null: namespaces share hosts. */
-  readonly #ownership: HostOwnership | null;
+  readonly #ownership: HostOwnership;
   readonly #hosts: HostStage;
   readonly #upstreams: UpstreamStage;
   readonly #tls: TlsStage;
@@ -51,7 +50,7 @@ class StagedTranslator implements Translator {
     const certificates = new SecretCertificates();
     this.#ingresses = new IngressStage(options, this.#ledger, certificates);
     this.#tls = new TlsStage(options, this.#ledger, certificates);
-    this.#ownership = options.hostSharing === 'same-namespace' ? new HostOwnership(this.#ledger) : null;
+    this.#ownership = new HostOwnership(options.hostSharing, this.#ledger);
     this.#hosts = new HostStage(this.#ledger);
     this.#upstreams = new UpstreamStage(options.externalNames, this.#ledger);
   }
@@ -60,11 +59,11 @@ class StagedTranslator implements Translator {
     const before = this.#snapshot;
     const changes = compareSnapshots(before, snapshot);
     const parts = this.#ingresses.update(snapshot, changes);
-    const owned = this.#ownership?.update(parts) ?? parts;
+    const owned = this.#ownership.update(parts);
     const hosts = this.#hosts.update(owned);
     const upstreams = this.#upstreams.update(before, snapshot, changes, parts);
 
-    const tls = this.#tls.update(snapshot, owned, (host) => this.#hosts.ownerOf(host));
+    const tls = this.#tls.update(snapshot, owned, hosts, this.#ownership);
 
     const table = this.#nextTable(hosts, upstreams, tls);
     const problems = this.#nextProblems(snapshot);

@@ -30,6 +30,7 @@ function tableOf(hosts: Readonly<Record<string, readonly Certificate[]>>): TlsTa
       certificates: certificates.map(({ id }) => id),
       clientAuth: null,
       passthrough: null,
+      bare: false,
     }),
   );
   const certificates = Object.values(hosts).flat();

@@ -85,7 +85,9 @@ export class LiveTls {
   }
 
   #setHost(host: TlsHostPatch): void {
-    const terms = `${host.host} ${host.clientAuth?.id ?? ''}${host.passthrough === null ? '' : ' passed'}`;
+    const terms = host.bare
+      ? ''
+      : `${host.host} ${host.clientAuth?.id ?? ''}${host.passthrough === null ? '' : ' passed'}`;
     if (this.#hosts.get(host.host)?.terms !== terms) this.#termsChanged = true;
     this.#forgetHost(host.host);
     this.#hosts.set(host.host, { ...host, terms });
@@ -121,7 +123,7 @@ export class LiveTls {
 
   /** Whether requests for this host (in its one spelling) can be asked over TLS with a certificate meant for it. */
   hasHost(host: string): boolean {
-    return host !== '' && this.#find(host) !== undefined;
+    return this.#find(host)?.bare === false;
   }
 
   /** Whether any host asks for client certificates. */

@@ -51,12 +51,6 @@ export class HostClaims {
     );
   }
 
-  /** The first by precedence of those that claim anything of the host. */
-  owner(): IngressPart | null {
-    const parts = [...this.#parts.values()];
-    return parts.sort((a, b) => byPrecedence(a.ingress.meta, b.ingress.meta))[0] ?? null;
-  }
-
   /** The usual host has one Ingress; it shares that one's paths. */
   #first(key: ObjectKey, part: IngressPart): HostTable {
     this.#parts.set(key, part);

@@ -1,39 +1,64 @@
 /**
- * Between the Ingresses and the hosts, where namespaces may not share hosts: a host belongs to the namespace of its
- * oldest claimant, and what other namespaces say about it (routes and TLS alike) is left out.
+ * Between the Ingresses and the hosts: a host belongs to the namespace of its oldest claimant, by rules and TLS
+ * together. What other namespaces say about it is left out; where namespaces share hosts that is their TLS alone.
  *
  * A wildcard host also speaks for the hosts it covers: who claims `shop.example.com` after another namespace claimed
  * `*.example.com` would take over a part of what that one has. The other way round nothing is taken over, so a
- * younger wildcard stands beside an older host.
+ * younger wildcard stands beside an older host. Where namespaces share hosts, a rule for a covered host is a host of
+ * its own; TLS without a rule is not, because the wildcard's rules serve it.
  */
 import type { Hostname, ObjectKey } from '../../model/keys.ts';
-import { describeObject, type Problem } from '../../model/problem.ts';
-import { problemOf } from '../../model/problem-of.ts';
-import type { Ingress } from '../../model/snapshot.ts';
+import type { TranslateOptions } from '../options.ts';
 import type { ProblemLedger } from '../problem-ledger.ts';
 import type { IngressPart } from './ingress.ts';
 import type { PartChange } from './ingress-stage.ts';
 import { byPrecedence } from './precedence.ts';
+import {
+  asGuest,
+  guestProblems,
+  type Ruling,
+  type Rulings,
+  refusedProblem,
+  withoutHosts,
+} from './stranger.ts';
 
 /** A part as the later stages see it. */
 interface Shown {
   readonly part: IngressPart;
   /** What it was made from. */
   readonly whole: IngressPart;
-  /** The hosts that were left out, with their owners. */
-  readonly refused: ReadonlyMap<Hostname, IngressPart>;
+  /** The hosts of other namespaces. */
+  readonly foreign: Rulings;
 }
 
+const NOBODY: ReadonlyMap<ObjectKey, IngressPart> = new Map();
+
 export class HostOwnership {
+  readonly #sharing: TranslateOptions['hostSharing'];
   readonly #ledger: ProblemLedger;
   readonly #claimants = new Map<Hostname, Map<ObjectKey, IngressPart>>();
   /** The claimed hosts that a wildcard covers. */
   readonly #covered = new Map<Hostname, Set<Hostname>>();
-  readonly #owners = new Map<Hostname, IngressPart>();
+  readonly #rulings = new Map<Hostname, Ruling>();
   readonly #shown = new Map<ObjectKey, Shown>();
 
-  constructor(ledger: ProblemLedger) {
+  /** The hosts about which anything may be different after the last change, wildcards first. */
+  touched: readonly Hostname[] = [];
+
+  constructor(sharing: TranslateOptions['hostSharing'], ledger: ProblemLedger) {
+    this.#sharing = sharing;
     this.#ledger = ledger;
+  }
+
+  /** The oldest of those that claim the host, by rules or TLS; null when nobody does. */
+  ownerOf(host: Hostname): IngressPart | null {
+    return this.#rulings.get(host)?.owner ?? null;
+  }
+
+  /** The oldest in the owner's namespace that has rules for the host; null when none has. */
+  servantOf(host: Hostname): IngressPart | null {
+    const owner = this.#rulings.get(host)?.owner;
+    return owner === undefined ? null : this.#firstIn(owner, host, (part) => part.claims.has(host));
   }
 
   /** Takes the changes of whole Ingresses and gives those of what is left of them. */
@@ -46,7 +71,8 @@ export class HostOwnership {
     }
     for (const host of [...touched]) for (const each of this.#covered.get(host) ?? []) touched.add(each);
     // Wildcards first: whose a covered host is depends on whose they are.
-    for (const host of [...touched].sort(wildcardsFirst)) {
+    this.touched = [...touched].sort(wildcardsFirst);
+    for (const host of this.touched) {
       if (!this.#decide(host)) continue;
       for (const [key, part] of this.#claimants.get(host) ?? []) affected.set(key, part);
     }
@@ -75,18 +101,43 @@ export class HostOwnership {
     }
   }
 
-  /** Says anew whose the host is; gives whether that changed. */
+  /** Says anew whose the host is; gives whether that changed for others. */
   #decide(host: Hostname): boolean {
-    const before = this.#owners.get(host);
+    const before = this.#rulings.get(host);
+    const after = this.#rule(host);
+    if (after === null) this.#rulings.delete(host);
+    else this.#rulings.set(host, after);
+    return !isSameRuling(before, after ?? undefined);
+  }
+
+  #rule(host: Hostname): Ruling | null {
+    const claimants = this.#claimants.get(host);
+    if (claimants === undefined) return null;
     let owner: IngressPart | undefined;
-    for (const part of this.#claimants.get(host)?.values() ?? []) owner = older(owner, part);
-    if (owner === undefined) this.#owners.delete(host);
-    else {
-      const above = this.#owners.get(wildcardOf(host));
-      owner = above === undefined || wildcardOf(host) === host ? owner : older(owner, above);
-      this.#owners.set(host, owner);
+    let hasRules = false;
+    for (const part of claimants.values()) {
+      owner = older(owner, part);
+      hasRules ||= part.claims.has(host);
     }
-    return owner !== before;
+    const wildcard = wildcardOf(host);
+    const above = wildcard === host ? undefined : this.#rulings.get(wildcard);
+    const isOwn = this.#sharing === 'any-namespace' && hasRules;
+    owner = above === undefined || isOwn ? owner! : older(owner, above.owner);
+    const servant = this.#firstIn(owner, host, (part) => part.claims.has(host));
+    const asking = this.#firstIn(owner, host, (part) => part.tls.get(host)?.clientAuth != null);
+    const certified = this.#firstIn(owner, host, ({ tls }) => (tls.get(host)?.certificates.length ?? 0) > 0);
+    const isPassed = servant?.tls.get(host)?.passthrough != null;
+    const asks = isPassed ? null : (asking?.tls.get(host)?.clientAuth?.id ?? null);
+    return { owner, asks, certified: certified !== null };
+  }
+
+  /** The oldest in the namespace of `owner` of those that claim the host in this way. */
+  #firstIn(owner: IngressPart, host: Hostname, how: (part: IngressPart) => boolean): IngressPart | null {
+    const { namespace } = owner.ingress.meta;
+    let first: IngressPart | undefined;
+    for (const part of (this.#claimants.get(host) ?? NOBODY).values())
+      if (part.ingress.meta.namespace === namespace && how(part)) first = older(first, part);
+    return first ?? null;
   }
 
   #show(key: ObjectKey, whole: IngressPart | null): PartChange[] {
@@ -96,25 +147,31 @@ export class HostOwnership {
       this.#ledger.set(`owner ${key}`, []);
       return before === undefined ? [] : [{ key, before: before.part, after: null }];
     }
-    const refused = this.#refusedTo(whole);
-    if (before?.whole === whole && isSameMap(before.refused, refused)) return [];
-    const part =
-      before?.whole === whole && hasSameKeys(before.refused, refused) ? before.part : without(whole, refused);
-    this.#shown.set(key, { part, whole, refused });
+    const foreign = this.#foreignTo(whole);
+    if (before?.whole === whole && isSameMap(before.foreign, foreign)) return [];
+    const strict = this.#sharing === 'same-namespace';
+    const part = strict
+      ? before?.whole === whole && hasSameKeys(before.foreign, foreign)
+        ? before.part
+        : withoutHosts(whole, foreign)
+      : asGuest(whole, foreign, before?.part ?? null);
+    this.#shown.set(key, { part, whole, foreign });
     this.#ledger.set(
       `owner ${key}`,
-      [...refused].map(([host, owner]) => notOwned(whole.ingress, host, owner.ingress)),
+      [...foreign].flatMap(([host, ruling]) =>
+        strict ? refusedProblem(whole, host, ruling) : guestProblems(whole, host, ruling),
+      ),
     );
     return part === before?.part ? [] : [{ key, before: before?.part ?? null, after: part }];
   }
 
-  #refusedTo(part: IngressPart): Map<Hostname, IngressPart> {
-    const refused = new Map<Hostname, IngressPart>();
+  #foreignTo(part: IngressPart): Map<Hostname, Ruling> {
+    const foreign = new Map<Hostname, Ruling>();
     for (const host of hostsOf(part)) {
-      const owner = this.#owners.get(host)!; // whoever claims a host makes that it has an owner
-      if (owner.ingress.meta.namespace !== part.ingress.meta.namespace) refused.set(host, owner);
+      const ruling = this.#rulings.get(host)!; // whoever claims a host makes that it has an owner
+      if (ruling.owner.ingress.meta.namespace !== part.ingress.meta.namespace) foreign.set(host, ruling);
     }
-    return refused;
+    return foreign;
   }
 }
 
@@ -123,12 +180,12 @@ function hostsOf({ claims, tls }: IngressPart): Set<Hostname> {
 }
 
 /** The wildcard that covers a host; a wildcard and '' are their own. */
-function wildcardOf(host: Hostname): Hostname {
+export function wildcardOf(host: Hostname): Hostname {
   const dot = host.indexOf('.');
   return host.startsWith('*.') || dot === -1 ? host : (`*${host.slice(dot)}` as Hostname);
 }
 
-function wildcardsFirst(a: Hostname, b: Hostname): number {
+export function wildcardsFirst(a: Hostname, b: Hostname): number {
   return Number(b.startsWith('*.')) - Number(a.startsWith('*.'));
 }
 
@@ -136,36 +193,17 @@ function older(a: IngressPart | undefined, b: IngressPart): IngressPart {
   return a === undefined || byPrecedence(b.ingress.meta, a.ingress.meta) < 0 ? b : a;
 }
 
-function isSameMap(a: Shown['refused'], b: Shown['refused']): boolean {
-  return hasSameKeys(a, b) && [...a].every(([host, owner]) => b.get(host) === owner);
+/** Whether two rulings mean the same for other namespaces. */
+function isSameRuling(a: Ruling | undefined, b: Ruling | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b;
+  const isSameOwner = a.owner.ingress.meta.key === b.owner.ingress.meta.key;
+  return isSameOwner && a.asks === b.asks && a.certified === b.certified;
 }
 
-function hasSameKeys(a: Shown['refused'], b: Shown['refused']): boolean {
+function isSameMap(a: Rulings, b: Rulings): boolean {
+  return a.size === b.size && [...a].every(([host, ruling]) => isSameRuling(ruling, b.get(host)));
+}
+
+function hasSameKeys(a: Rulings, b: Rulings): boolean {
   return a.size === b.size && [...a.keys()].every((host) => b.has(host));
-}
-
-function without(part: IngressPart, refused: Shown['refused']): IngressPart {
-  if (refused.size === 0) return part;
-  const left = <V>(map: ReadonlyMap<Hostname, V>) => new Map([...map].filter(([host]) => !refused.has(host)));
-  return { ...part, claims: left(part.claims), tls: left(part.tls) };
-}
-
-function notOwned(ingress: Ingress, host: Hostname, owner: Ingress): Problem {
-  const { namespace, name } = owner.meta;
-  const what = host === '' ? 'every host that nobody names' : `host "${host}"`;
-  return problemOf(ingress, {
-    severity: 'error',
-    reason: 'HostNotOwned',
-    field: fieldOf(ingress, host),
-    message: `${what} belongs to namespace ${namespace} through ${describeObject({ kind: 'Ingress', namespace, name })}, which is older or, of equal age, first by name; namespaces may not share hosts here, so nothing of this Ingress is served for it`,
-  });
-}
-
-function fieldOf({ rules, tls }: Ingress, host: Hostname): string {
-  const isHost = (text: string) => text.replace(/\.$/, '') === host;
-  const rule = rules.findIndex((each) => isHost(each.host));
-  if (rule >= 0) return `spec.rules[${rule}].host`;
-  const entry = tls.findIndex((each) => each.hosts.some(isHost));
-  if (entry >= 0) return `spec.tls[${entry}].hosts[${tls[entry]!.hosts.findIndex(isHost)}]`;
-  return 'spec.defaultBackend';
 }

@@ -4,7 +4,6 @@ import type { HostTable } from '../../model/routing-table.ts';
 import { withEdits } from '../../model/shared-map.ts';
 import type { ProblemLedger } from '../problem-ledger.ts';
 import { HostClaims } from './host-claims.ts';
-import type { IngressPart } from './ingress.ts';
 import type { PartChange } from './ingress-stage.ts';
 
 export class HostStage {
@@ -29,11 +28,6 @@ export class HostStage {
     }
     this.#hosts = withEdits(this.#hosts, edits);
     return this.#hosts;
-  }
-
-  /** The first by precedence of those that have rules for the host; null when nobody has. */
-  ownerOf(host: Hostname): IngressPart | null {
-    return this.#claims.get(host)?.owner() ?? null;
   }
 }
 

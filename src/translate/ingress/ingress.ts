@@ -1,5 +1,6 @@
 /** One Ingress, by itself: which hosts and paths it claims, which upstreams it needs, what is wrong with it. */
 import { normalizeRulePath } from '../../dataplane/route/path.ts';
+import type { ClientAuth } from '../../model/certificate.ts';
 import {
   exactPath,
   type Hostname,
@@ -23,12 +24,15 @@ import { NOTHING_PASSED, passThrough } from '../tls/passthrough.ts';
 import type { SecretCertificates } from '../tls/secret-certificates.ts';
 import { backendSecretKey, type ReadBackendSecret, readBackendSecret } from '../tls/upstream-tls.ts';
 import { closedBackend, type ResolvedBackend, resolveBackend } from './backend.ts';
+import { closedClaim, needsHost } from './closed-claim.ts';
 
 export interface IngressPart {
   readonly ingress: Ingress;
   readonly claims: ReadonlyMap<Hostname, HostClaim>;
   /** The hosts that are to be served with TLS. */
   readonly tls: ReadonlyMap<Hostname, TlsClaim>;
+  /** What clients of all its hosts are asked for; null: nothing. */
+  readonly clientAuth: ClientAuth | null;
   readonly upstreams: readonly UpstreamSpec[];
   readonly problems: readonly Problem[];
   /** What was looked up, found or not: when one of these changes, the part is to be made anew. */
@@ -145,12 +149,20 @@ class Draft {
       passed.routes,
       this.#options.now(),
     );
+    const problems = [...this.#problems, ...passed.problems, ...tls.problems];
+    const anyHost = this.#claims.get('' as Hostname);
+    const claims = new Map<Hostname, HostClaim>(this.#claims);
+    if (tls.clientAuth !== null && anyHost !== undefined) {
+      claims.set('' as Hostname, closedClaim(anyHost, this.#previous?.claims.get('' as Hostname)));
+      problems.push(needsHost(this.#ingress));
+    }
     return {
       ingress: this.#ingress,
-      claims: this.#claims,
+      claims,
       tls: tls.claims,
+      clientAuth: tls.clientAuth,
       upstreams: [...this.#upstreams.values()],
-      problems: [...this.#problems, ...passed.problems, ...tls.problems],
+      problems,
       services: [...this.#services],
       secrets: backendSecret === null ? [...tls.secrets] : [...tls.secrets, backendSecret],
       nextLook: tls.nextLook,

@@ -16,10 +16,17 @@ export interface TlsClaim {
   readonly clientAuth: ClientAuth | null;
   /** Where connections are to go as they come; null: they are served here. */
   readonly passthrough: Route | null;
+  /** See {@link TlsHost.bare}. */
+  readonly bare: boolean;
 }
+
+/** What a host has whose TLS is left to the default certificate. */
+export const BARE_CLAIM: TlsClaim = { certificates: [], clientAuth: null, passthrough: null, bare: true };
 
 export interface TlsClaims {
   readonly claims: ReadonlyMap<Hostname, TlsClaim>;
+  /** What clients of all its hosts are asked for; null: nothing. */
+  readonly clientAuth: ClientAuth | null;
   readonly problems: readonly Problem[];
   /** The Secrets that were looked up, found or not. */
   readonly secrets: ReadonlySet<ObjectKey>;
@@ -69,13 +76,14 @@ export function claimTls(
       certificates: certificatesFor(host, entries, texts),
       clientAuth,
       passthrough: null,
+      bare: false,
     });
   }
   for (const [host, passthrough] of passed)
-    claims.set(host, { certificates: [], clientAuth: null, passthrough });
+    claims.set(host, { certificates: [], clientAuth: null, passthrough, bare: false });
   const problems = texts.map((text) => problemOf(ingress, text));
   const nextLook = Math.min(...entries.map(({ certificate }) => nextTurn(certificate, now)));
-  return { claims, problems, secrets: used, nextLook };
+  return { claims, clientAuth, problems, secrets: used, nextLook };
 }
 
 /** Client certificates need TLS, so hosts that ask for them have it even without an entry. */

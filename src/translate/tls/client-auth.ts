@@ -55,7 +55,7 @@ export function readClientAuth(
       severity: 'error',
       reason,
       field: `metadata.annotations[nginx.ingress.kubernetes.io/auth-tls-${annotation}]`,
-      message: `${fault}; until that is mended every request to the hosts of this Ingress is answered 403`,
+      message: `${fault}; until that is mended every request to the hosts of this Ingress is refused`,
     },
     secret: key,
   });

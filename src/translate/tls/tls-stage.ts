@@ -8,14 +8,16 @@ import {
 } from '../../model/certificate.ts';
 import type { Hostname, ObjectKey } from '../../model/keys.ts';
 import type { Problem } from '../../model/problem.ts';
+import type { HostTable } from '../../model/routing-table.ts';
 import { withEdits } from '../../model/shared-map.ts';
 import type { Snapshot } from '../../model/snapshot.ts';
+import { type HostOwnership, wildcardOf, wildcardsFirst } from '../ingress/host-ownership.ts';
 import type { IngressPart } from '../ingress/ingress.ts';
 import type { PartChange } from '../ingress/ingress-stage.ts';
 import { byPrecedence } from '../ingress/precedence.ts';
 import type { TranslateOptions } from '../options.ts';
 import type { ProblemLedger } from '../problem-ledger.ts';
-import { nextTurn, onePerKeyType, secretProblems, type TlsClaim } from './claims.ts';
+import { BARE_CLAIM, nextTurn, onePerKeyType, secretProblems, type TlsClaim } from './claims.ts';
 import { notOwner } from './passthrough.ts';
 import type { SecretCertificates } from './secret-certificates.ts';
 
@@ -40,17 +42,27 @@ export class TlsStage {
     this.#secrets = secrets;
   }
 
-  /** Gives the whole table; the same as before when nothing changed. `ownerOf` tells who was first at a host. */
+  /**
+   * Gives the whole table; the same as before when nothing changed. `parts` are without the TLS of those that do not
+   * own a host; `hosts` are those with rules.
+   */
   update(
     snapshot: Snapshot,
     parts: readonly PartChange[],
-    ownerOf: (host: Hostname) => IngressPart | null,
+    hosts: ReadonlyMap<Hostname, HostTable>,
+    ownership: HostOwnership,
   ): TlsTable {
-    const touched = new Set<Hostname>();
+    const touched = new Set<Hostname>(ownership.touched);
     for (const part of parts) this.#reclaim(part, touched);
-    for (const part of parts) this.#touchPassing(part, touched);
     const changes = new Map<Hostname, TlsClaim | null>();
-    for (const host of touched) changes.set(host, this.#merge(host, ownerOf(host)));
+    // Wildcards first: what a covered host does depends on what they do.
+    for (const host of [...touched].sort(wildcardsFirst)) {
+      const claim = this.#merge(host, ownership);
+      const wildcard = wildcardOf(host);
+      const above = changes.has(wildcard) ? changes.get(wildcard) : this.#entries.get(wildcard);
+      const shielded = !above || wildcard === host ? claim : beneath(claim, host, above, hosts, ownership);
+      changes.set(host, shielded);
+    }
     changes.set(DEFAULT, this.#default(snapshot));
     this.#apply(changes);
     return this.#table;
@@ -72,39 +84,27 @@ export class TlsStage {
   }
 
   /**
-   * The oldest Ingress that has a certificate for the host decides; others of its namespace may add one of another
-   * key type, but nobody else: a certificate of a stranger must never stand in for the owner's. Client certificates
-   * are asked for as the oldest of the namespace that was first says. Only the owner of the host, with TLS or without,
-   * may have it passed through.
+   * Only Ingresses of the namespace that owns the host are asked: the certificate is the oldest one's of each key
+   * type, client certificates are asked for as the oldest says that does, and the oldest with rules may have it passed
+   * through. Null: nobody wants TLS.
    */
-  #merge(host: Hostname, hostOwner: IngressPart | null): TlsClaim | null {
+  #merge(host: Hostname, ownership: HostOwnership): TlsClaim | null {
     const claimants = this.#claimants.get(host);
-    this.#ledger.set(`passthrough ${host}`, strangers(host, claimants, hostOwner));
+    const servant = ownership.servantOf(host);
+    this.#ledger.set(`passthrough ${host}`, refusedPassing(host, claimants, servant));
     if (claimants === undefined) return null;
-    const passed = hostOwner?.tls.get(host);
+    const passed = servant?.tls.get(host);
     if (passed?.passthrough) return passed;
-    const parts = [...claimants.values()]
-      .filter((part) => part.tls.get(host)!.passthrough === null)
-      .sort((a, b) => byPrecedence(a.ingress.meta, b.ingress.meta));
-    const owner = parts.find((part) => part.tls.get(host)!.certificates.length > 0) ?? parts[0];
-    if (owner === undefined) return { certificates: [], clientAuth: null, passthrough: null };
-    const own = claimsOf(owner.ingress.meta.namespace, parts, host);
-    const first = claimsOf(parts[0]!.ingress.meta.namespace, parts, host);
+    const claims = [...claimants.values()]
+      .sort((a, b) => byPrecedence(a.ingress.meta, b.ingress.meta))
+      .map((part) => part.tls.get(host)!)
+      .filter(({ passthrough }) => passthrough === null);
     return {
-      certificates: onePerKeyType(own.flatMap((claim) => claim.certificates)),
-      clientAuth: first.find((claim) => claim.clientAuth !== null)?.clientAuth ?? null,
+      certificates: onePerKeyType(claims.flatMap(({ certificates }) => certificates)),
+      clientAuth: claims.find(({ clientAuth }) => clientAuth !== null)?.clientAuth ?? null,
       passthrough: null,
+      bare: false,
     };
-  }
-
-  /** An Ingress without TLS that comes to a host, or leaves it, may change who owns it. */
-  #touchPassing({ before, after }: PartChange, touched: Set<Hostname>): void {
-    for (const part of [before, after]) {
-      for (const host of part?.claims.keys() ?? []) {
-        const claimants = this.#claimants.get(host)?.values();
-        if (claimants?.some((each) => each.tls.get(host)!.passthrough !== null)) touched.add(host);
-      }
-    }
   }
 
   #default(snapshot: Snapshot): TlsClaim | null {
@@ -165,31 +165,55 @@ export class TlsStage {
   }
 }
 
-function claimsOf(namespace: string, parts: readonly IngressPart[], host: Hostname): TlsClaim[] {
-  return parts.filter((part) => part.ingress.meta.namespace === namespace).map((part) => part.tls.get(host)!);
-}
-
-/** Those who want the host passed through and do not own it. */
-function strangers(
+/** Those of the host's own namespace that want it passed through and came later. */
+function refusedPassing(
   host: Hostname,
   claimants: ReadonlyMap<ObjectKey, IngressPart> | undefined,
-  owner: IngressPart | null,
+  servant: IngressPart | null,
 ): Problem[] {
-  if (owner === null || owner.tls.get(host)?.passthrough) return [];
+  if (servant === null || servant.tls.get(host)?.passthrough) return [];
   const passing = [...(claimants?.values() ?? [])].filter((part) => part.tls.get(host)!.passthrough !== null);
-  return passing.map((part) => notOwner(part, host, owner));
+  return passing.map((part) => notOwner(part, host, servant));
+}
+
+/**
+ * What becomes of a host's own `claim` beneath a wildcard, whose entry serves it when it has none. Another namespace's
+ * neither takes its connections nor asks its clients for certificates; its certificate serves the host when the
+ * wildcard was there first. But a name without rules is served by the wildcard's: it asks for what that asks for, or
+ * naming it would be a way around.
+ */
+function beneath(
+  claim: TlsClaim | null,
+  host: Hostname,
+  above: TlsClaim,
+  hosts: ReadonlyMap<Hostname, HostTable>,
+  ownership: HostOwnership,
+): TlsClaim | null {
+  const owner = ownership.ownerOf(host)?.ingress.meta;
+  const other = ownership.ownerOf(wildcardOf(host))?.ingress.meta;
+  if (owner === undefined || other === undefined) return claim;
+  const hasRules = hosts.has(host);
+  const isOwn = owner.namespace === other.namespace;
+  if (claim !== null) {
+    if (hasRules || !hosts.has(wildcardOf(host))) return claim;
+    return { ...claim, clientAuth: above.clientAuth ?? (isOwn ? claim.clientAuth : null) };
+  }
+  if (isOwn) return null;
+  const lends = above.clientAuth === null && above.passthrough === null && byPrecedence(other, owner) < 0;
+  return !hasRules || lends ? null : BARE_CLAIM;
 }
 
 function plain(certificate: Certificate): TlsClaim {
-  return { certificates: [certificate], clientAuth: null, passthrough: null };
+  return { certificates: [certificate], clientAuth: null, passthrough: null, bare: false };
 }
 
-function entryOf(host: Hostname, { certificates, clientAuth, passthrough }: TlsClaim): TlsHost {
-  return { host, certificates: certificates.map(({ id }) => id), clientAuth, passthrough };
+function entryOf(host: Hostname, { certificates, clientAuth, passthrough, bare }: TlsClaim): TlsHost {
+  return { host, certificates: certificates.map(({ id }) => id), clientAuth, passthrough, bare };
 }
 
 function isSameClaim(a: TlsClaim, b: TlsClaim): boolean {
-  if (a.passthrough !== b.passthrough || a.clientAuth?.id !== b.clientAuth?.id) return false;
+  if (a.bare !== b.bare || a.passthrough !== b.passthrough || a.clientAuth?.id !== b.clientAuth?.id)
+    return false;
   if (a.certificates.length !== b.certificates.length) return false;
   return a.certificates.every(({ id }, at) => id === b.certificates[at]!.id);
 }
