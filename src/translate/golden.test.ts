@@ -67,6 +67,7 @@ function printed({ table, problems, externalNames }: Translation, requests: read
       ]),
     ),
     ...printedPassthrough(table),
+    ...printedClientAuth(table),
     ...(externalNames.size === 0 ? {} : { externalNames: [...externalNames].sort() }),
     problems: problems.map(formatProblem),
     ...(requests.length === 0
@@ -89,6 +90,13 @@ function printedPassthrough({ tls }: RoutingTable): object {
     passthrough === null ? [] : [[host, printedRoute(passthrough)]],
   );
   return passed.length === 0 ? {} : { passthrough: Object.fromEntries(passed) };
+}
+
+function printedClientAuth({ tls }: RoutingTable): object {
+  const asking = sorted(tls.tlsHosts).flatMap(([host, { clientAuth }]) =>
+    clientAuth === null ? [] : [[host, clientAuth.kind === 'ask' ? clientAuth.mode : clientAuth.kind]],
+  );
+  return asking.length === 0 ? {} : { clientCertificates: Object.fromEntries(asking) };
 }
 
 /** Where it goes, what its policy changes, where it comes from. */

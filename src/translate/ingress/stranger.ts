@@ -85,13 +85,13 @@ export function guestProblems(part: IngressPart, host: Hostname, ruling: Ruling)
 function unmet(part: IngressPart, host: Hostname, { owner }: Ruling): ProblemText {
   const { namespace } = owner.ingress.meta;
   const now = part.claims.has(host)
-    ? 'what this Ingress serves there is answered 503'
-    : 'nobody is asked there for this Ingress';
+    ? `what this Ingress serves there is answered 503 until an Ingress in ${namespace} asks for the same, or this one moves to a host of its own`
+    : 'this does not hold there; take the host out of spec.tls';
   return {
     severity: 'error',
     reason: 'HostNotOwned',
     field: AUTH_TLS_FIELD,
-    message: `${belongs(host, owner)}; only that namespace can have its clients asked for certificates, so ${now} until an Ingress in ${namespace} asks for the same, or this one has a host of its own`,
+    message: `${belongs(host, owner)}; only that namespace can have its clients asked for certificates, so ${now}`,
   };
 }
 

@@ -303,3 +303,38 @@ test('no route of an Ingress that asks for client certificates is served to who 
   fc.assert(property, { numRuns: 1000 });
   assert.ok(closed > 100, `only ${closed} closed routes`);
 });
+
+test('after any edits of two namespaces the translation is what a fresh translator gives', () => {
+  const years = [2018, 2019, 2020];
+  const anyEdit = fc.record({
+    put: fc.oneof(anySite('aa', years), anySite('bb', years)),
+    isRemoved: fc.boolean(),
+    isWithSecrets: fc.boolean(),
+  });
+  const property = fc.property(
+    fc.array(anyEdit, { minLength: 2, maxLength: 12 }),
+    fc.constantFrom(...SHARINGS),
+    (edits, hostSharing) => {
+      const options = { ...OPTIONS, hostSharing };
+      const translator = createTranslator(options);
+      const ingresses = new Map<string, Ingress>();
+      for (const { put, isRemoved, isWithSecrets } of edits) {
+        if (isRemoved) ingresses.delete(put.meta.key);
+        else ingresses.set(put.meta.key, put);
+        // What certificates were is remembered; authorities are not.
+        const secrets = isWithSecrets ? [...SECRETS.aa, ...SECRETS.bb] : [SECRETS.aa[0]!, SECRETS.bb[0]!];
+        const snapshot = snapshotOf([...ingresses.values(), ...secrets, SERVICES.aa, SERVICES.bb]);
+        const { table, problems } = translator.translate(snapshot);
+        const fresh = createTranslator(options).translate(snapshot);
+        assert.deepEqual(table.hosts, fresh.table.hosts);
+        assert.deepEqual(table.tls.tlsHosts, fresh.table.tls.tlsHosts);
+        assert.deepEqual(
+          [...table.tls.certificates.keys()].sort(),
+          [...fresh.table.tls.certificates.keys()].sort(),
+        );
+        assert.deepEqual(problems, fresh.problems);
+      }
+    },
+  );
+  fc.assert(property, { numRuns: 500 });
+});
