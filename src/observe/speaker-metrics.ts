@@ -143,9 +143,9 @@ function oncePerTurn<T>(make: () => T): () => T {
 
 function* announcedSamples({ node, addresses }: SpeakerReport): Generator<Sample> {
   for (const { service, address, bgp, layer2 } of addresses) {
-    const labels = { service, node, ip: address };
-    if (bgp.verdict === 'announced') yield [{ ...labels, protocol: 'bgp' }, 1];
-    if (layer2.state === 'announcing') yield [{ ...labels, protocol: 'layer2' }, 1];
+    const labels = (protocol: string): Labels => ({ service, protocol, node, ip: address });
+    if (bgp.verdict === 'announced') yield [labels('bgp'), 1];
+    if (layer2.state === 'announcing') yield [labels('layer2'), 1];
   }
 }
 
