@@ -68,8 +68,9 @@ describe('what is published', () => {
 });
 
 test('a pod is known by the downward API', () => {
-  const environment = { POD_NAMESPACE: 'infra', POD_NAME: 'tidegate-x', POD_IP: '10.0.0.1' };
-  assert.deepEqual(cluster({}, environment).pod, { namespace: 'infra', name: 'tidegate-x', ip: '10.0.0.1' });
+  const environment = { POD_NAMESPACE: 'infra', POD_NAME: 'tidegate-x', POD_IP: '10.0.0.1', POD_UID: 'u-1' };
+  const pod = { namespace: 'infra', name: 'tidegate-x', ip: '10.0.0.1', uid: 'u-1' };
+  assert.deepEqual(cluster({}, environment).pod, pod);
   assert.deepEqual(cluster({}).pod, { namespace: null, name: null, ip: null, uid: null });
 });
 

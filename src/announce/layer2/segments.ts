@@ -7,12 +7,6 @@ import {
 } from '../../linux/interfaces.ts';
 import { Segment, type SegmentEvents } from './segment.ts';
 
-/** MetalLB's list: interfaces of containers, tunnels and proxies. */
-export const DEFAULT_EXCLUDED: readonly string[] = [
-  ...['^docker.*', '^cbr.*', '^dummy.*', '^virbr.*', '^lxcbr.*', '^veth.*', '^lo$', '^cali.*', '^tunl.*'],
-  ...['^flannel.*', '^kube-ipvs.*', '^cni.*', '^nodelocaldns.*', '^lxc.*'],
-];
-
 /** The kernel tells of changes at once; this is for those it could not tell. */
 const SCAN_MS = 5000;
 /** A failed interface is tried again with the next scan; this is how often that is told. */
