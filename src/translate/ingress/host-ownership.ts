@@ -31,7 +31,7 @@ interface Shown {
   readonly foreign: Rulings;
 }
 
-const NOBODY: ReadonlyMap<ObjectKey, IngressPart> = new Map();
+const NO_TLS: Omit<Ruling, 'owner'> = { servant: null, asks: null, certified: false };
 
 export class HostOwnership {
   readonly #sharing: TranslateOptions['hostSharing'];
@@ -55,10 +55,9 @@ export class HostOwnership {
     return this.#rulings.get(host)?.owner ?? null;
   }
 
-  /** The oldest in the owner's namespace that has rules for the host; null when none has. */
+  /** The oldest with rules for the host in its owner's namespace; null when there is none, or no TLS at all. */
   servantOf(host: Hostname): IngressPart | null {
-    const owner = this.#rulings.get(host)?.owner;
-    return owner === undefined ? null : this.#firstIn(owner, host, (part) => part.claims.has(host));
+    return this.#rulings.get(host)?.servant ?? null;
   }
 
   /** Takes the changes of whole Ingresses and gives those of what is left of them. */
@@ -71,7 +70,7 @@ export class HostOwnership {
     }
     for (const host of [...touched]) for (const each of this.#covered.get(host) ?? []) touched.add(each);
     // Wildcards first: whose a covered host is depends on whose they are.
-    this.touched = [...touched].sort(wildcardsFirst);
+    this.touched = wildcardsFirst(touched);
     for (const host of this.touched) {
       if (!this.#decide(host)) continue;
       for (const [key, part] of this.#claimants.get(host) ?? []) affected.set(key, part);
@@ -114,30 +113,17 @@ export class HostOwnership {
     const claimants = this.#claimants.get(host);
     if (claimants === undefined) return null;
     let owner: IngressPart | undefined;
-    let hasRules = false;
+    let [hasRules, hasTls] = [false, false];
     for (const part of claimants.values()) {
       owner = older(owner, part);
       hasRules ||= part.claims.has(host);
+      hasTls ||= part.tls.has(host);
     }
     const wildcard = wildcardOf(host);
     const above = wildcard === host ? undefined : this.#rulings.get(wildcard);
     const isOwn = this.#sharing === 'any-namespace' && hasRules;
     owner = above === undefined || isOwn ? owner! : older(owner, above.owner);
-    const servant = this.#firstIn(owner, host, (part) => part.claims.has(host));
-    const asking = this.#firstIn(owner, host, (part) => part.tls.get(host)?.clientAuth != null);
-    const certified = this.#firstIn(owner, host, ({ tls }) => (tls.get(host)?.certificates.length ?? 0) > 0);
-    const isPassed = servant?.tls.get(host)?.passthrough != null;
-    const asks = isPassed ? null : (asking?.tls.get(host)?.clientAuth?.id ?? null);
-    return { owner, asks, certified: certified !== null };
-  }
-
-  /** The oldest in the namespace of `owner` of those that claim the host in this way. */
-  #firstIn(owner: IngressPart, host: Hostname, how: (part: IngressPart) => boolean): IngressPart | null {
-    const { namespace } = owner.ingress.meta;
-    let first: IngressPart | undefined;
-    for (const part of (this.#claimants.get(host) ?? NOBODY).values())
-      if (part.ingress.meta.namespace === namespace && how(part)) first = older(first, part);
-    return first ?? null;
+    return { owner, ...(hasTls ? tlsRuling(host, owner, claimants) : NO_TLS) };
   }
 
   #show(key: ObjectKey, whole: IngressPart | null): PartChange[] {
@@ -149,20 +135,28 @@ export class HostOwnership {
     }
     const foreign = this.#foreignTo(whole);
     if (before?.whole === whole && isSameMap(before.foreign, foreign)) return [];
-    const strict = this.#sharing === 'same-namespace';
-    const part = strict
-      ? before?.whole === whole && hasSameKeys(before.foreign, foreign)
-        ? before.part
-        : withoutHosts(whole, foreign)
-      : asGuest(whole, foreign, before?.part ?? null);
+    const part = this.#left(whole, foreign, before);
     this.#shown.set(key, { part, whole, foreign });
+    if (foreign.size > 0 || (before !== undefined && before.foreign.size > 0))
+      this.#tell(key, whole, foreign);
+    return part === before?.part ? [] : [{ key, before: before?.part ?? null, after: part }];
+  }
+
+  /** What is left of a part; the same object as before where nothing else follows. */
+  #left(whole: IngressPart, foreign: Rulings, before: Shown | undefined): IngressPart {
+    if (this.#sharing === 'any-namespace') return asGuest(whole, foreign, before?.part ?? null);
+    if (before?.whole === whole && hasSameKeys(before.foreign, foreign)) return before.part;
+    return withoutHosts(whole, foreign);
+  }
+
+  #tell(key: ObjectKey, whole: IngressPart, foreign: Rulings): void {
+    const strict = this.#sharing === 'same-namespace';
     this.#ledger.set(
       `owner ${key}`,
       [...foreign].flatMap(([host, ruling]) =>
         strict ? refusedProblem(whole, host, ruling) : guestProblems(whole, host, ruling),
       ),
     );
-    return part === before?.part ? [] : [{ key, before: before?.part ?? null, after: part }];
   }
 
   #foreignTo(part: IngressPart): Map<Hostname, Ruling> {
@@ -185,8 +179,34 @@ export function wildcardOf(host: Hostname): Hostname {
   return host.startsWith('*.') || dot === -1 ? host : (`*${host.slice(dot)}` as Hostname);
 }
 
-export function wildcardsFirst(a: Hostname, b: Hostname): number {
-  return Number(b.startsWith('*.')) - Number(a.startsWith('*.'));
+/** In an order in which what covers others comes before them. */
+export function wildcardsFirst(hosts: ReadonlySet<Hostname>): Hostname[] {
+  const wildcards: Hostname[] = [];
+  const others: Hostname[] = [];
+  for (const host of hosts) (host.startsWith('*.') ? wildcards : others).push(host);
+  return [...wildcards, ...others];
+}
+
+/** What those of the owner's namespace say about the TLS of a host. */
+function tlsRuling(
+  host: Hostname,
+  owner: IngressPart,
+  claimants: ReadonlyMap<ObjectKey, IngressPart>,
+): Omit<Ruling, 'owner'> {
+  const { namespace } = owner.ingress.meta;
+  let servant: IngressPart | undefined;
+  let asking: IngressPart | undefined;
+  let certified = false;
+  for (const part of claimants.values()) {
+    if (part.ingress.meta.namespace !== namespace) continue;
+    const claim = part.tls.get(host);
+    if (part.claims.has(host)) servant = older(servant, part);
+    if (claim?.clientAuth) asking = older(asking, part);
+    certified ||= claim !== undefined && claim.certificates.length > 0;
+  }
+  const isPassed = servant?.tls.get(host)?.passthrough != null;
+  const asks = isPassed ? null : (asking?.tls.get(host)?.clientAuth?.id ?? null);
+  return { servant: servant ?? null, asks, certified };
 }
 
 function older(a: IngressPart | undefined, b: IngressPart): IngressPart {

@@ -14,6 +14,8 @@ import type { IngressPart } from './ingress.ts';
 export interface Ruling {
   /** The oldest of those that claim the host. */
   readonly owner: IngressPart;
+  /** The oldest of its namespace that has rules for the host; null when there is none, or no TLS at all. */
+  readonly servant: IngressPart | null;
   /** The id of what clients are asked for; null: nothing. */
   readonly asks: string | null;
   /** Whether there is a certificate of the owner's. */

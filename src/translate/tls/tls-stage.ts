@@ -56,10 +56,12 @@ export class TlsStage {
     for (const part of parts) this.#reclaim(part, touched);
     const changes = new Map<Hostname, TlsClaim | null>();
     // Wildcards first: what a covered host does depends on what they do.
-    for (const host of [...touched].sort(wildcardsFirst)) {
-      const claim = this.#merge(host, ownership);
+    for (const host of wildcardsFirst(touched)) {
       const wildcard = wildcardOf(host);
       const above = changes.has(wildcard) ? changes.get(wildcard) : this.#entries.get(wildcard);
+      // Most hosts without TLS have never had any.
+      if (!above && !this.#claimants.has(host) && !this.#entries.has(host)) continue;
+      const claim = this.#merge(host, ownership);
       const shielded = !above || wildcard === host ? claim : beneath(claim, host, above, hosts, ownership);
       changes.set(host, shielded);
     }
