@@ -130,3 +130,21 @@ describe('session tickets', () => {
     for (const key of keys.current) assert.equal(Buffer.from(key, 'base64').length, 48);
   });
 });
+
+test('a bare entry keeps a wildcard off, and is else as good as none', () => {
+  const table = tableOf({ '*.w.test': [A], '': [DEFAULT] });
+  const bare: TlsHost = {
+    host: hostname('a.w.test'),
+    certificates: [],
+    clientAuth: null,
+    passthrough: null,
+    bare: true,
+  };
+  const shielded = { ...table, tlsHosts: new Map([...table.tlsHosts, [bare.host, bare]]) };
+  const live = new LiveTls(CONFIG, (id, reason) => assert.fail(`${id} ${reason}`));
+  apply(live, EMPTY_TLS_TABLE, shielded);
+  assert.deepEqual([live.hasHost('a.w.test'), live.hasHost('b.w.test')], [false, true]);
+  assert.equal(contextFor(live, 'a.w.test'), contextFor(live, 'nobody.test'));
+  assert.equal(live.termsOf('a.w.test'), live.termsOf('nobody.test'));
+  assert.notEqual(contextFor(live, 'a.w.test'), contextFor(live, 'b.w.test'));
+});
