@@ -7,7 +7,7 @@ import { Supervisor } from '../dataplane/supervisor.ts';
 import type { Problem } from '../model/problem.ts';
 import { EMPTY_TABLE, type RoutingTable } from '../model/routing-table.ts';
 import { EMPTY_SNAPSHOT, type Snapshot } from '../model/snapshot.ts';
-import { type LogOutput, openLog } from '../observe/log.ts';
+import type { LogOutput } from '../observe/log.ts';
 import { Metrics } from '../observe/metrics.ts';
 import type { Settings } from '../settings/settings.ts';
 import { version } from '../settings/version.ts';
@@ -21,8 +21,9 @@ import { countObjects } from './object-counts.ts';
 import { openSource } from './open-source.ts';
 import { countProblems, logProblems } from './problem-log.ts';
 import { tellReady } from './ready-file.ts';
-import { stopSignal, unlessStopped } from './stop-signal.ts';
+import { unlessStopped } from './stop-signal.ts';
 import { translateOptions } from './translate-options.ts';
+import { untilStopped } from './until-stopped.ts';
 
 /** What a running Tidegate offers to whoever started it inside a process. */
 export interface Running {
@@ -33,28 +34,12 @@ export interface Running {
   stop(): Promise<void>;
 }
 
-/** Runs until SIGTERM or SIGINT; a second signal ends it at once. Sets the exit code. */
-export async function run(settings: Settings): Promise<void> {
-  const output = openLog({ level: settings.logLevel });
-  const stop = stopSignal();
-  let running: Running;
-  try {
-    running = await start(settings, output, stop);
-  } catch (error) {
-    const { message } = error as Error;
-    if (stop.aborted) output.log.info('stopped', message);
-    else output.log.error('start-failed', message);
-    await output.close();
-    process.exit(stop.aborted ? 0 : 1);
-  }
-  const end = async (): Promise<void> => {
-    output.log.info('stopping', `${stop.reason}: draining`);
-    await running.stop();
-    await output.close();
-    process.exit(0);
-  };
-  if (stop.aborted) return end();
-  stop.addEventListener('abort', () => void end());
+/** Serves until it is told to stop. Sets the exit code. */
+export function run(settings: Settings): Promise<void> {
+  return untilStopped(settings.logLevel, 'draining', async (output, stop) => {
+    const running = await start(settings, output, stop);
+    return () => running.stop();
+  });
 }
 
 /**

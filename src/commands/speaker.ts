@@ -4,7 +4,7 @@ import type { Readiness } from '../admin/view.ts';
 import type { Problem } from '../model/problem.ts';
 import { EMPTY_TABLE } from '../model/routing-table.ts';
 import type { Kind, Snapshot } from '../model/snapshot.ts';
-import { type LogOutput, openLog } from '../observe/log.ts';
+import type { LogOutput } from '../observe/log.ts';
 import { Metrics } from '../observe/metrics.ts';
 import type { SpeakerCommandSettings } from '../settings/settings.ts';
 import { version } from '../settings/version.ts';
@@ -12,7 +12,8 @@ import { Addresses, problemJoiner } from './addresses.ts';
 import { startAnnouncing } from './announcing.ts';
 import { openSource } from './open-source.ts';
 import { countProblems, logProblems } from './problem-log.ts';
-import { stopSignal, unlessStopped } from './stop-signal.ts';
+import { unlessStopped } from './stop-signal.ts';
+import { untilStopped } from './until-stopped.ts';
 
 /** What announcing depends on. Secrets are read by name: those with passwords of peers. */
 const KINDS: readonly Kind[] = [
@@ -29,28 +30,10 @@ const KINDS: readonly Kind[] = [
 ];
 const NO_NAMES: ReadonlySet<string> = new Set();
 
-/** Runs until SIGTERM or SIGINT; a second signal ends it at once. Sets the exit code. */
-export async function speaker(settings: SpeakerCommandSettings): Promise<void> {
-  const output = openLog({ level: settings.logLevel });
-  const stop = stopSignal();
-  let end: () => Promise<void>;
-  try {
-    end = await start(settings, output, stop);
-  } catch (error) {
-    const { message } = error as Error;
-    if (stop.aborted) output.log.info('stopped', message);
-    else output.log.error('start-failed', message);
-    await output.close();
-    process.exit(stop.aborted ? 0 : 1);
-  }
-  const onStop = async (): Promise<void> => {
-    output.log.info('stopping', `${stop.reason}: telling neighbours and routers`);
-    await end();
-    await output.close();
-    process.exit(0);
-  };
-  if (stop.aborted) return onStop();
-  stop.addEventListener('abort', () => void onStop());
+/** Announces until it is told to stop. Sets the exit code. */
+export function speaker(settings: SpeakerCommandSettings): Promise<void> {
+  const leaving = 'telling neighbours and routers';
+  return untilStopped(settings.logLevel, leaving, (output, stop) => start(settings, output, stop));
 }
 
 /**
