@@ -2,8 +2,8 @@
  * BGP and BFD run in a thread of their own: neither requests nor translation may delay a keepalive or the
  * detection of a lost peer, and what BFD finds reaches the sessions without passing the main thread.
  */
-import { Worker } from 'node:worker_threads';
 import type { BfdStatus } from '../bfd/status.ts';
+import { RestartingThread } from '../restarting-thread.ts';
 import type { ListenAddress } from './listener.ts';
 import type { SessionStatus } from './session.ts';
 import type { BgpPlan } from './speaker.ts';
@@ -34,65 +34,35 @@ export interface RoutingEvents {
   onProblem(text: string): void;
 }
 
-/** A thread that broke comes back after this long. */
-const RESTART_MS = 1000;
-/** Withdrawals, their transmission and the last words. */
-const STOP_MS = 5000;
-
 export class RoutingThread {
+  readonly #thread: RestartingThread<ToRoutingThread, FromRoutingThread>;
   readonly #events: RoutingEvents;
-  #worker: Worker;
-  #listen: ToRoutingThread | null = null;
-  #apply: ToRoutingThread | null = null;
-  #stopped: (() => void) | null = null;
 
   constructor(events: RoutingEvents) {
     this.#events = events;
-    this.#worker = this.#start();
+    this.#thread = new RestartingThread(
+      new URL('./thread-worker.ts', import.meta.url),
+      { name: 'routing' },
+      {
+        onMessage: (message) => this.#onMessage(message),
+        onBroken: (why) => events.onProblem(`the BGP thread broke and starts again: ${why}`),
+      },
+    );
   }
 
   /** Takes connections that peers open; what does not work is told as a problem. */
   listen(addresses: readonly ListenAddress[]): void {
-    this.#listen = { kind: 'listen', addresses };
-    this.#worker.postMessage(this.#listen);
+    this.#thread.tell({ kind: 'listen', addresses });
   }
 
   /** From here on this is how it should be. */
   apply(plan: BgpPlan): void {
-    this.#apply = { kind: 'apply', plan };
-    this.#worker.postMessage(this.#apply);
+    this.#thread.tell({ kind: 'apply', plan });
   }
 
   /** Resolves when all peers know, or after five seconds; the thread has ended then. */
-  async stop(how: StopHow): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#stopped = resolve;
-    const late = setTimeout(resolve, STOP_MS);
-    this.#worker.postMessage({ kind: 'stop', how } satisfies ToRoutingThread);
-    await promise;
-    clearTimeout(late);
-    await this.#worker.terminate();
-  }
-
-  #start(): Worker {
-    const worker = new Worker(new URL('./thread-worker.ts', import.meta.url), { name: 'routing' });
-    worker.on('message', (message: FromRoutingThread) => this.#onMessage(message));
-    worker.on('error', (error) => {
-      const why = error instanceof Error ? (error.stack ?? error.message) : String(error);
-      this.#events.onProblem(`the BGP thread broke and starts again: ${why}`);
-    });
-    worker.on('exit', () => this.#onExit());
-    return worker;
-  }
-
-  #onExit(): void {
-    if (this.#stopped !== null) return this.#stopped();
-    setTimeout(() => {
-      if (this.#stopped !== null) return;
-      this.#worker = this.#start();
-      for (const message of [this.#listen, this.#apply])
-        if (message !== null) this.#worker.postMessage(message);
-    }, RESTART_MS);
+  stop(how: StopHow): Promise<void> {
+    return this.#thread.stop({ kind: 'stop', how });
   }
 
   #onMessage(message: FromRoutingThread): void {
@@ -104,7 +74,7 @@ export class RoutingThread {
       case 'problem':
         return this.#events.onProblem(message.text);
       case 'stopped':
-        return this.#stopped?.();
+        return this.#thread.hasStopped();
       default:
         return message satisfies never;
     }
