@@ -1,6 +1,6 @@
 /** Wiring only: the command line → a command. */
 import { Command, CommanderError } from 'commander';
-import { UsageError } from './commands/usage-error.ts';
+import { UsageError } from './commands/terminal/usage-error.ts';
 import { addSettingsFlags, givenFlags } from './settings/command-line.ts';
 import { OPTION_GROUPS, OPTIONS, type OptionGroup } from './settings/options.ts';
 import {

@@ -92,6 +92,15 @@ describe('imports go down the way of the data', () => {
     assert.deepEqual(wrong, []);
   });
 
+  test('every file of commands/ itself is a command that main.ts starts', () => {
+    const started = new Set(program.filter(({ path }) => path === 'main.ts').flatMap(localImports));
+    const wrong = files.filter(({ path }) => dirname(path) === 'commands' && !started.has(path));
+    assert.deepEqual(
+      wrong.map(({ path }) => path),
+      [],
+    );
+  });
+
   test('no folder imports another in a circle', () => {
     const edges = new Map<string, Set<string>>();
     for (const file of program) {

@@ -1,13 +1,13 @@
 /** `tidegate check PATH…`: what `run` would say about these manifests, without running. */
 import { AddressPlanner } from '../ipam/address-planner.ts';
+import { countObjects } from '../model/object-counts.ts';
 import { formatProblem, type Problem } from '../model/problem.ts';
 import type { CommonSettings } from '../settings/settings.ts';
 import { createTranslator } from '../translate/translate.ts';
-import { addressOptions } from './addresses.ts';
-import { loadManifests } from './load-manifests.ts';
-import { countObjects } from './object-counts.ts';
-import { type Paint, painter, printable, type Terminal } from './terminal.ts';
-import { translateOptions } from './translate-options.ts';
+import { loadManifests } from './terminal/load-manifests.ts';
+import { type Paint, painter, printable, type Terminal } from './terminal/terminal.ts';
+import { addressOptions } from './wiring/addresses.ts';
+import { translateOptions } from './wiring/translate-options.ts';
 
 export interface CheckRequest {
   readonly settings: CommonSettings;

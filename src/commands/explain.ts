@@ -12,10 +12,10 @@ import { describeService, type Route, type Upstream } from '../model/routing-tab
 import type { CommonSettings } from '../settings/settings.ts';
 import { formatDuration, formatSize } from '../settings/values.ts';
 import { createTranslator } from '../translate/translate.ts';
-import { loadManifests } from './load-manifests.ts';
-import { type Paint, painter, printable, type Terminal } from './terminal.ts';
-import { translateOptions } from './translate-options.ts';
-import { UsageError } from './usage-error.ts';
+import { loadManifests } from './terminal/load-manifests.ts';
+import { type Paint, painter, printable, type Terminal } from './terminal/terminal.ts';
+import { UsageError } from './terminal/usage-error.ts';
+import { translateOptions } from './wiring/translate-options.ts';
 
 export interface ExplainRequest {
   readonly settings: CommonSettings;

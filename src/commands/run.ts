@@ -4,26 +4,26 @@ import { type AdminServer, startAdmin } from '../admin/server.ts';
 import type { Readiness } from '../admin/view.ts';
 import type { BoundAddress } from '../dataplane/messages.ts';
 import { Supervisor } from '../dataplane/supervisor.ts';
+import { countObjects } from '../model/object-counts.ts';
 import type { Problem } from '../model/problem.ts';
 import { EMPTY_TABLE, type RoutingTable } from '../model/routing-table.ts';
 import { EMPTY_SNAPSHOT, type Snapshot } from '../model/snapshot.ts';
 import type { LogOutput } from '../observe/log.ts';
 import { Metrics } from '../observe/metrics.ts';
+import { countProblems, logProblems } from '../observe/problem-log.ts';
 import type { Settings } from '../settings/settings.ts';
 import { version } from '../settings/version.ts';
 import { createTranslator } from '../translate/translate.ts';
-import { Addresses, addressOptions, givenInCluster, problemJoiner } from './addresses.ts';
-import { Alarm } from './alarm.ts';
-import { startAnnouncing } from './announcing.ts';
-import { type Control, startControl } from './control.ts';
-import { dataplaneConfig, fallbackCertificate } from './dataplane-config.ts';
-import { countObjects } from './object-counts.ts';
-import { openSource } from './open-source.ts';
-import { countProblems, logProblems } from './problem-log.ts';
-import { tellReady } from './ready-file.ts';
-import { unlessStopped } from './stop-signal.ts';
-import { translateOptions } from './translate-options.ts';
-import { untilStopped } from './until-stopped.ts';
+import { tellReady } from './process/ready-file.ts';
+import { unlessStopped } from './process/stop-signal.ts';
+import { untilStopped } from './process/until-stopped.ts';
+import { Addresses, addressOptions, givenInCluster, problemJoiner } from './wiring/addresses.ts';
+import { Alarm } from './wiring/alarm.ts';
+import { startAnnouncing } from './wiring/announcing.ts';
+import { type Control, startControl } from './wiring/control.ts';
+import { dataplaneConfig, fallbackCertificate } from './wiring/dataplane-config.ts';
+import { openSource } from './wiring/open-source.ts';
+import { translateOptions } from './wiring/translate-options.ts';
 
 /** What a running Tidegate offers to whoever started it inside a process. */
 export interface Running {

@@ -3,8 +3,8 @@ import { get } from 'node:http';
 import { text } from 'node:stream/consumers';
 import type { AnnouncedAddress, PeerReport, SpeakerReport } from '../model/speaker-report.ts';
 import type { ListenAddress } from '../settings/values.ts';
-import { type Paint, painter, printable, type Terminal } from './terminal.ts';
-import { UsageError } from './usage-error.ts';
+import { type Paint, painter, printable, type Terminal } from './terminal/terminal.ts';
+import { UsageError } from './terminal/usage-error.ts';
 
 export interface SpeakerStatusRequest {
   /** The admin listener of the speaker. */

@@ -6,14 +6,14 @@ import { EMPTY_TABLE } from '../model/routing-table.ts';
 import type { Kind, Snapshot } from '../model/snapshot.ts';
 import type { LogOutput } from '../observe/log.ts';
 import { Metrics } from '../observe/metrics.ts';
+import { countProblems, logProblems } from '../observe/problem-log.ts';
 import type { SpeakerCommandSettings } from '../settings/settings.ts';
 import { version } from '../settings/version.ts';
-import { Addresses, problemJoiner } from './addresses.ts';
-import { startAnnouncing } from './announcing.ts';
-import { openSource } from './open-source.ts';
-import { countProblems, logProblems } from './problem-log.ts';
-import { unlessStopped } from './stop-signal.ts';
-import { untilStopped } from './until-stopped.ts';
+import { unlessStopped } from './process/stop-signal.ts';
+import { untilStopped } from './process/until-stopped.ts';
+import { Addresses, problemJoiner } from './wiring/addresses.ts';
+import { startAnnouncing } from './wiring/announcing.ts';
+import { openSource } from './wiring/open-source.ts';
 
 /** What announcing depends on. Secrets are read by name: those with passwords of peers. */
 const KINDS: readonly Kind[] = [

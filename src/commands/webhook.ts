@@ -16,9 +16,9 @@ import {
 } from '../webhook/managed-certificate.ts';
 import { Reviewer } from '../webhook/reviewer.ts';
 import { type KeyPair, startWebhook, type WebhookServer } from '../webhook/server.ts';
-import { openSource } from './open-source.ts';
-import { stopSignal } from './stop-signal.ts';
-import { translateOptions } from './translate-options.ts';
+import { stopSignal } from './process/stop-signal.ts';
+import { openSource } from './wiring/open-source.ts';
+import { translateOptions } from './wiring/translate-options.ts';
 
 /** What a verdict depends on: no Secrets, no endpoints. */
 const KINDS: readonly Kind[] = ['Ingress', 'IngressClass', 'Service'];

@@ -1,7 +1,7 @@
 /** The frame of commands that go on until somebody ends them. */
 
-import type { LogLevel } from '../observe/log.ts';
-import { type LogOutput, openLog } from '../observe/log.ts';
+import type { LogLevel } from '../../observe/log.ts';
+import { type LogOutput, openLog } from '../../observe/log.ts';
 import { stopSignal } from './stop-signal.ts';
 
 /**

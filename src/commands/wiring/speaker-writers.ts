@@ -1,17 +1,17 @@
 /** What a speaker writes to the cluster: the statuses of what it announces, and Events for what is wrong. */
 import { hostname } from 'node:os';
-import type { KubernetesApi } from '../kubernetes/api.ts';
-import type { Problem } from '../model/problem.ts';
-import type { Snapshot } from '../model/snapshot.ts';
-import type { SpeakerReport } from '../model/speaker-report.ts';
-import type { Log } from '../observe/log.ts';
-import type { Metrics } from '../observe/metrics.ts';
-import type { ClusterSettings } from '../settings/cluster.ts';
-import { announcementStatuses } from '../status/announcement-status.ts';
-import { AnnouncementWriter } from '../status/announcement-writer.ts';
-import { EventLedger } from '../status/events.ts';
-import type { QueueLimits } from '../status/write-queue.ts';
-import { Writer } from '../status/writer.ts';
+import type { KubernetesApi } from '../../kubernetes/api.ts';
+import type { Problem } from '../../model/problem.ts';
+import type { Snapshot } from '../../model/snapshot.ts';
+import type { SpeakerReport } from '../../model/speaker-report.ts';
+import type { Log } from '../../observe/log.ts';
+import type { Metrics } from '../../observe/metrics.ts';
+import type { ClusterSettings } from '../../settings/cluster.ts';
+import { announcementStatuses } from '../../status/announcement-status.ts';
+import { AnnouncementWriter } from '../../status/announcement-writer.ts';
+import { EventLedger } from '../../status/events.ts';
+import type { QueueLimits } from '../../status/write-queue.ts';
+import { Writer } from '../../status/writer.ts';
 
 export interface SpeakerWritersOptions {
   readonly api: KubernetesApi;

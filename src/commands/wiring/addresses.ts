@@ -1,12 +1,17 @@
 /** Addresses of Services: planned for each snapshot and, where no cluster remembers them, kept in a file. */
-import { type AddressOptions, type AddressPlan, AddressPlanner, type Role } from '../ipam/address-planner.ts';
-import type { ObjectKey } from '../model/keys.ts';
-import type { Problem } from '../model/problem.ts';
-import type { Snapshot } from '../model/snapshot.ts';
-import type { Log } from '../observe/log.ts';
-import type { AddressSettings } from '../settings/addresses.ts';
-import { AddressFile, readAddressFile } from '../status/address-file.ts';
-import type { GivenInCluster } from '../status/address-writes.ts';
+import {
+  type AddressOptions,
+  type AddressPlan,
+  AddressPlanner,
+  type Role,
+} from '../../ipam/address-planner.ts';
+import type { ObjectKey } from '../../model/keys.ts';
+import type { Problem } from '../../model/problem.ts';
+import type { Snapshot } from '../../model/snapshot.ts';
+import type { Log } from '../../observe/log.ts';
+import type { AddressSettings } from '../../settings/addresses.ts';
+import { AddressFile, readAddressFile } from '../../status/address-file.ts';
+import type { GivenInCluster } from '../../status/address-writes.ts';
 
 type SourceKind = 'manifests' | 'kubernetes';
 

@@ -1,10 +1,10 @@
 /** From the settings to what a data-plane worker is told at its start. */
-import { selfSignedCertificate } from '../certificates/self-signed.ts';
-import type { DataplaneConfig, Limits, ListenerConfig } from '../dataplane/config.ts';
-import type { Certificate } from '../model/certificate.ts';
-import type { Log } from '../observe/log.ts';
-import { connectionsFor, openFileLimit } from '../settings/open-files.ts';
-import type { Settings } from '../settings/settings.ts';
+import { selfSignedCertificate } from '../../certificates/self-signed.ts';
+import type { DataplaneConfig, Limits, ListenerConfig } from '../../dataplane/config.ts';
+import type { Certificate } from '../../model/certificate.ts';
+import type { Log } from '../../observe/log.ts';
+import { connectionsFor, openFileLimit } from '../../settings/open-files.ts';
+import type { Settings } from '../../settings/settings.ts';
 
 /** Made at each start: nobody shall get used to trusting it. */
 export function fallbackCertificate(settings: Settings): Certificate | null {

@@ -1,11 +1,11 @@
-import type { KubernetesApi } from '../kubernetes/api.ts';
-import type { Kind } from '../model/snapshot.ts';
-import type { Log } from '../observe/log.ts';
-import type { Metrics } from '../observe/metrics.ts';
-import type { KubernetesSettings, Settings } from '../settings/settings.ts';
-import { version } from '../settings/version.ts';
-import { manifestsSource } from '../sources/manifests/manifests.ts';
-import type { Source } from '../sources/source.ts';
+import type { KubernetesApi } from '../../kubernetes/api.ts';
+import type { Kind } from '../../model/snapshot.ts';
+import type { Log } from '../../observe/log.ts';
+import type { Metrics } from '../../observe/metrics.ts';
+import type { KubernetesSettings, Settings } from '../../settings/settings.ts';
+import { version } from '../../settings/version.ts';
+import { manifestsSource } from '../../sources/manifests/manifests.ts';
+import type { Source } from '../../sources/source.ts';
 import { addressOptions } from './addresses.ts';
 
 export interface OpenedSource {
@@ -49,8 +49,8 @@ async function openKubernetes(
   const { kubeconfig, context, namespaces, watchIdleMs, cache } = settings;
   // Who serves a folder need not carry the client library along.
   const [{ openApi }, { kubernetesSource }] = await Promise.all([
-    import('../kubernetes/api.ts'),
-    import('../sources/kubernetes/kubernetes.ts'),
+    import('../../kubernetes/api.ts'),
+    import('../../sources/kubernetes/kubernetes.ts'),
   ]);
   const opened = await openApi({
     kubeconfig,

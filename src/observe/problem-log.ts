@@ -1,5 +1,5 @@
 import { formatProblem, type Problem } from '../model/problem.ts';
-import type { Log } from '../observe/log.ts';
+import type { Log } from './log.ts';
 
 /** Says each problem once, when it appears, and once more when it is gone. */
 export function logProblems(log: Log, before: readonly Problem[], after: readonly Problem[]): void {

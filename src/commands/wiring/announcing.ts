@@ -1,13 +1,13 @@
 /** A speaker with what it writes to the cluster; the same for `run` and `speaker`. */
-import type { AddressPlan } from '../ipam/address-planner.ts';
-import type { KubernetesApi } from '../kubernetes/api.ts';
-import type { ObjectKey } from '../model/keys.ts';
-import type { Problem } from '../model/problem.ts';
-import { EMPTY_SNAPSHOT, type Snapshot } from '../model/snapshot.ts';
-import type { SpeakerReport } from '../model/speaker-report.ts';
-import type { Log } from '../observe/log.ts';
-import type { Metrics } from '../observe/metrics.ts';
-import type { SpeakerCommandSettings } from '../settings/settings.ts';
+import type { AddressPlan } from '../../ipam/address-planner.ts';
+import type { KubernetesApi } from '../../kubernetes/api.ts';
+import type { ObjectKey } from '../../model/keys.ts';
+import type { Problem } from '../../model/problem.ts';
+import { EMPTY_SNAPSHOT, type Snapshot } from '../../model/snapshot.ts';
+import type { SpeakerReport } from '../../model/speaker-report.ts';
+import type { Log } from '../../observe/log.ts';
+import type { Metrics } from '../../observe/metrics.ts';
+import type { SpeakerCommandSettings } from '../../settings/settings.ts';
 import { addressOptions } from './addresses.ts';
 import { NodeSpeaker } from './node-speaker.ts';
 import { SpeakerWriters } from './speaker-writers.ts';

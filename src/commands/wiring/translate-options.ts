@@ -1,7 +1,7 @@
-import type { Certificate } from '../model/certificate.ts';
-import { objectKey } from '../model/keys.ts';
-import type { CommonSettings } from '../settings/settings.ts';
-import type { TranslateOptions } from '../translate/options.ts';
+import type { Certificate } from '../../model/certificate.ts';
+import { objectKey } from '../../model/keys.ts';
+import type { CommonSettings } from '../../settings/settings.ts';
+import type { TranslateOptions } from '../../translate/options.ts';
 
 /** Attempts after the first, as ingress-nginx does by default (proxy-next-upstream-tries 3). */
 const RETRIES = 2;

@@ -1,18 +1,18 @@
 /** What goes back to the cluster: an election among the replicas, and what the leader writes. */
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
-import type { KubernetesApi } from '../kubernetes/api.ts';
-import { fieldManagerOf } from '../kubernetes/field-manager.ts';
-import { Candidate } from '../kubernetes/leader/candidate.ts';
-import { type ObjectKey, objectKey } from '../model/keys.ts';
-import { formatProblem } from '../model/problem.ts';
-import type { Log } from '../observe/log.ts';
-import type { Metrics } from '../observe/metrics.ts';
-import type { ClusterSettings, PublishingSettings } from '../settings/cluster.ts';
-import type { ObjectReference } from '../settings/values.ts';
-import type { Publishing } from '../status/addresses.ts';
-import { isLastReplica } from '../status/replicas.ts';
-import { type Reported, StatusReporter } from '../status/status-reporter.ts';
+import type { KubernetesApi } from '../../kubernetes/api.ts';
+import { fieldManagerOf } from '../../kubernetes/field-manager.ts';
+import { Candidate } from '../../kubernetes/leader/candidate.ts';
+import { type ObjectKey, objectKey } from '../../model/keys.ts';
+import { formatProblem } from '../../model/problem.ts';
+import type { Log } from '../../observe/log.ts';
+import type { Metrics } from '../../observe/metrics.ts';
+import type { ClusterSettings, PublishingSettings } from '../../settings/cluster.ts';
+import type { ObjectReference } from '../../settings/values.ts';
+import type { Publishing } from '../../status/addresses.ts';
+import { isLastReplica } from '../../status/replicas.ts';
+import { type Reported, StatusReporter } from '../../status/status-reporter.ts';
 
 export interface Control {
   /** What was translated last; written when this replica leads. */

@@ -1,4 +1,4 @@
-import type { Kind, Snapshot } from '../model/snapshot.ts';
+import type { Kind, Snapshot } from './snapshot.ts';
 
 /** How many objects there are of each kind. */
 export function countObjects(snapshot: Snapshot): Record<Kind, number> {
