@@ -80,6 +80,8 @@ function greet(http: string, admin: string): void {
 function startTidegate(): ChildProcess {
   const child = spawn(program, ['run', '--manifests', folder, '--https', 'off', '--access-log', 'off'], {
     stdio: ['ignore', 'pipe', 'inherit'],
+    // A group of its own: of one Ctrl-C the terminal would tell it and we would too, and a second signal cuts at once.
+    detached: true,
   });
   createInterface({ input: child.stdout! }).on('line', onLine);
   return child;
@@ -100,4 +102,5 @@ tidegate.on('exit', (code) => {
   }
   process.exitCode = code ?? 1;
 });
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => tidegate.kill('SIGTERM'));
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+  process.on(signal, () => tidegate.kill('SIGTERM'));
