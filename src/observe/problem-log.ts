@@ -15,7 +15,7 @@ export function logProblems(log: Log, before: readonly Problem[], after: readonl
     if (gone.has(text)) continue;
     log[problem.severity === 'error' ? 'error' : 'warn']('problem', text, { reason: problem.reason });
   }
-  for (const text of gone) if (!came.has(text)) log.info('problem-solved', text);
+  for (const text of gone) if (!came.has(text)) log.info('problem-solved', `solved: ${text}`);
 }
 
 /** How many there are of each severity. */

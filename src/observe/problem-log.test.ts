@@ -1,0 +1,29 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Problem } from '../model/problem.ts';
+import type { Log } from './log.ts';
+import { logProblems } from './problem-log.ts';
+
+function problem(message: string, severity: Problem['severity'] = 'error'): Problem {
+  return { severity, reason: 'Invalid', object: null, field: '', message, position: null };
+}
+
+/** What is logged from one state to the next, as `level event message`. */
+function logged(before: readonly Problem[], after: readonly Problem[]): string[] {
+  const lines: string[] = [];
+  const line = (level: string) => (event: string, message: string) =>
+    void lines.push(`${level} ${event} ${message}`);
+  const log: Log = { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') };
+  logProblems(log, before, after);
+  return lines;
+}
+
+test('a problem is told when it appears and when it is gone, and nothing in between', () => {
+  const [a, b] = [problem('a is wrong'), problem('b is odd', 'warning')];
+  assert.deepEqual(logged([], [a, b]), [
+    'error problem error: a is wrong [Invalid]',
+    'warn problem warning: b is odd [Invalid]',
+  ]);
+  assert.deepEqual(logged([a, b], [b]), ['info problem-solved solved: error: a is wrong [Invalid]']);
+  assert.deepEqual(logged([a], [{ ...a }]), [], 'found anew, it is still the same');
+});
