@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -48,4 +48,44 @@ test('what changed without a hint is found within two rounds of turns, and nothi
   );
   const gone = ['a/4.yaml', 'c/0.yaml', 'c/1.yaml', ...Array.from({ length: 20 }, (_, n) => `b/${n}.yaml`)];
   for (const path of gone) assert.equal(found.get(at(path)), 'gone', path);
+});
+
+/** Root may read everything, whatever the permissions say. */
+async function asPlainUser<T>(act: () => Promise<T>): Promise<T> {
+  const isRoot = process.geteuid?.() === 0;
+  if (isRoot) process.seteuid?.(65_534);
+  try {
+    return await act();
+  } finally {
+    if (isRoot) process.seteuid?.(0);
+  }
+}
+
+test('what is in a folder that may not be searched is told, but not what was only asked for, until it may be again', async () => {
+  const root = mkdtempSync(join(tmpdir(), 'tidegate-folder-'));
+  after(() => rmSync(root, { recursive: true }));
+  chmodSync(root, 0o755);
+  const sub = join(root, 'sub');
+  mkdirSync(join(sub, 'inner'), { recursive: true });
+  writeFileSync(join(sub, 'a.yaml'), 'a');
+  const folder = new Folder([root], null);
+  await folder.lookAtAll();
+
+  chmodSync(sub, 0o644);
+  // What inotify says of the folder itself names it as if it were in itself.
+  const asked = new Set([sub, join(sub, 'sub'), join(sub, 'inner')]);
+  const found = await asPlainUser(() => folder.lookAt(asked));
+  assert.deepEqual(
+    new Map([...found].map(([path, { kind }]) => [path, kind])),
+    new Map([
+      [sub, 'gone'],
+      [join(sub, 'inner'), 'unreadable-folder'],
+      [join(sub, 'a.yaml'), 'unreadable'],
+    ]),
+  );
+
+  chmodSync(sub, 0o755);
+  const again = await asPlainUser(() => folder.lookAt(new Set([sub])));
+  assert.equal(again.get(join(sub, 'inner'))?.kind, 'gone', 'nothing is said about it any more');
+  assert.deepEqual(again.get(join(sub, 'a.yaml')), { kind: 'text', text: 'a' });
 });

@@ -90,8 +90,9 @@ export class Folder {
       this.#unchecked = [...new Set(known)];
     }
     const part = this.#unchecked.splice(-Math.ceil((this.#directories.size + this.#signatures.size) / turns));
-    const files = part.filter((path) => this.#signatures.has(path));
-    const others = part.filter((path) => !this.#signatures.has(path));
+    // Of what could not be looked at it is not known whether it is a file.
+    const files = part.filter((path) => (this.#signatures.get(path) ?? '') !== '');
+    const others = part.filter((path) => (this.#signatures.get(path) ?? '') === '');
     return this.#lookAt(others, { ...newLook(NONE, DIRECT), deep: false, candidates: files });
   }
 
@@ -146,13 +147,25 @@ export class Folder {
         this.#dropFile(path, parent, look);
       }
     } catch (error) {
-      if (!isGone(error)) {
-        look.findings.set(path, { kind: 'unreadable-folder', message: `cannot be read: ${reasonOf(error)}` });
-        return;
-      }
+      if (!isGone(error)) return this.#keep(path, parent, error, look);
       this.#dropDirectory(path, parent, look);
       this.#dropFile(path, parent, look);
     }
+  }
+
+  /** A path that is there but cannot be looked at, or not at what it leads to: what is known of it stays. */
+  #keep(path: string, parent: Directory | undefined, error: unknown, look: Look): void {
+    const message = `cannot be read: ${reasonOf(error)}`;
+    if (parent === undefined || this.#directories.has(path)) {
+      look.findings.set(path, { kind: 'unreadable-folder', message });
+      return;
+    }
+    const name = basename(path);
+    // Notices about a folder name it as if it were in itself: what was only asked for may not be there at all.
+    if (look.wanted.has(path) && !this.#signatures.has(path) && !parent.links.has(name)) return;
+    parent.files.add(name);
+    this.#signatures.set(path, '');
+    look.findings.set(path, { kind: 'unreadable', message });
   }
 
   async #enter(path: string, identity: string, parent: Directory | undefined, look: Look): Promise<void> {

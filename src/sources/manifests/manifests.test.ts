@@ -277,6 +277,43 @@ describe('trouble', { timeout: 20_000 }, () => {
     assert.deepEqual(problems(), []);
   });
 
+  test('with what a link leads to keeps the objects, and is over when the link leads there again', async () => {
+    mkdirSync(at('.kept'));
+    put('.kept/a.yaml', service('a', 1));
+    mkdirSync(at('.kept/sub'));
+    put('.kept/sub/b.yaml', service('b', 1));
+    const link = (target: string, name: string) => {
+      symlinkSync(target, at('.next'));
+      renameSync(at('.next'), at(name));
+    };
+    link('.kept/a.yaml', 'a.yaml');
+    link('.kept/sub', 'sub');
+    await start();
+    assert.equal(served(), 'a=1 b=1');
+    // ENAMETOOLONG stands for a missing permission here, which root would not notice.
+    link('x'.repeat(300), 'a.yaml');
+    link('x'.repeat(300), 'sub');
+    await until(() => problems().length === 2);
+    assert.equal(served(), 'a=1 b=1');
+    assert.match(
+      problems()[0] ?? '',
+      /a\.yaml:1 .*cannot be read: ENAMETOOLONG.*; the objects of this file stay as they were/,
+    );
+    assert.match(problems()[1] ?? '', /sub:1 .*; the objects that were read from it stay in use/);
+    link('.kept/a.yaml', 'a.yaml');
+    link('.kept/sub', 'sub');
+    await until(() => problems().length === 0);
+    assert.equal(served(), 'a=1 b=1');
+  });
+
+  test('with a link is over when the link is removed', async () => {
+    symlinkSync('x'.repeat(300), at('a.yaml'));
+    await start();
+    assert.match(problems()[0] ?? '', /a\.yaml:1 .*cannot be read: ENAMETOOLONG.*; it is ignored/);
+    unlinkSync(at('a.yaml'));
+    await until(() => problems().length === 0);
+  });
+
   test('with a file between truncate and write does not disturb', async () => {
     put('a.yaml', service('a', 1));
     await start();
