@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, constants, mkdtempSync, openSync, readFileSync, readSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
+import { setTimeout as passed } from 'node:timers/promises';
 import { type LogLevel, type LogOutput, openLog } from './log.ts';
 
 /** What ends up in the output: `use` writes to a log over a file. */
@@ -115,6 +116,84 @@ test('a reader that went away does not end the program, nor keep it from ending'
   child.stdin.end('go');
   const [code] = await once(child, 'exit');
   assert.equal(code, 7);
+});
+
+test('lines that nobody takes are counted, and who comes back gets whole lines again', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'tidegate-log-'));
+  const path = join(folder, 'pipe');
+  execFileSync('mkfifo', [path]);
+  const openReader = () => openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    const gone = openReader();
+    const output = openLog({ level: 'info', fd: openSync(path, 'w') });
+    closeSync(gone);
+    output.writeAccessLog('lost\nlost\n');
+    while (output.droppedLines() < 2) await passed(5);
+    output.writeAccessLog('lost too\n');
+    assert.equal(output.droppedLines(), 3);
+
+    const reader = openReader();
+    const deadline = performance.now() + 30_000;
+    let sent = 0;
+    for (let before = -1; before !== output.droppedLines(); ) {
+      assert.ok(performance.now() < deadline, 'it is never tried again');
+      await passed(100);
+      before = output.droppedLines();
+      output.writeAccessLog('found\n');
+      sent++;
+    }
+    await output.close();
+    const bytes = Buffer.alloc(4096);
+    assert.equal(bytes.toString('latin1', 0, readSync(reader, bytes)), 'found\n');
+    assert.equal(output.droppedLines(), 3 + sent - 1);
+    closeSync(reader);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test('a full disk costs the lines that found no room, and their beginning does not run into the next', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'tidegate-log-'));
+  const path = join(folder, 'out');
+  // What the shell lets a file have stands for the size of a disk; going beyond it is an error of writing like ENOSPC.
+  const program = `
+    import { openLog } from ${JSON.stringify(new URL('./log.ts', import.meta.url).href)};
+    import { ftruncateSync, writeSync } from 'node:fs';
+    process.on('SIGXFSZ', () => {});
+    const output = openLog({ level: 'info' });
+    output.writeAccessLog('first\\n' + 'x'.repeat(2000) + '\\n');
+    const waiting = setInterval(() => {
+      if (output.droppedLines() === 0) return;
+      clearInterval(waiting);
+      ftruncateSync(1, 10);
+      const trying = setInterval(() => {
+        const before = output.droppedLines();
+        output.writeAccessLog('later\\n');
+        if (output.droppedLines() > before) return;
+        clearInterval(trying);
+        output.close();
+      }, 100);
+    }, 5);`;
+  try {
+    const child = spawn(
+      'sh',
+      [
+        '-c',
+        'ulimit -f 1; exec "$@" >> "$OUT"',
+        'sh',
+        process.execPath,
+        '--input-type=module',
+        '--eval',
+        program,
+      ],
+      { stdio: ['ignore', 'ignore', 'inherit'], env: { ...process.env, OUT: path, NODE_COMPILE_CACHE: '' } },
+    );
+    const [code] = await once(child, 'exit');
+    assert.equal(code, 0);
+    assert.equal(readFileSync(path, 'utf8'), 'first\nxxxx\nlater\n');
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 test('lines that were not written yet are written at exit', async () => {

@@ -22,7 +22,7 @@ export interface LogOutput {
   readonly log: Log;
   /** Takes whole lines, each ended by a newline. */
   writeAccessLog(lines: string): void;
-  /** Lines lost since the start because the reader of the output was too slow. */
+  /** Lines lost since the start because the output took them too slowly or not at all. */
   droppedLines(): number;
   /** Resolves when all is written, or after `patienceMs` when the reader does not take it. */
   close(patienceMs?: number): Promise<void>;

@@ -50,7 +50,7 @@ export const PROCESS_METRICS = {
   droppedLines: counter(
     'log_dropped_lines_total',
     [],
-    'Log lines lost because standard output was read too slowly.',
+    'Log lines lost because standard output was read too slowly or did not take them.',
   ),
   apiRequests: counter(
     'kubernetes_requests_total',

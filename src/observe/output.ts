@@ -8,6 +8,9 @@ import { write as writeAsync, writeSync } from 'node:fs';
 const WRITE_CHARACTERS = 262_144;
 /** How long a full pipe is left alone. */
 const RETRY_MS = 10;
+/** How long lines are dropped after an error, until it is tried again: a disk may have room, a reader come back. */
+const BROKEN_MS = 1000;
+const LINE_END = 10;
 /** At exit, a full pipe is tried this often before the rest is given up. */
 const LAST_TRIES = 100;
 
@@ -19,6 +22,10 @@ export class Output {
   #unwritten = 0;
   #writing = false;
   #closed = false;
+  /** Before this time of `performance.now()` nothing is tried: the last write failed. */
+  #brokenUntil = 0;
+  /** The write that failed got rid of the beginning of a line. */
+  #torn = false;
   #dropped = 0;
   #onIdle: (() => void) | null = null;
   readonly #flushAtExit = (): void => this.#flushSync();
@@ -29,11 +36,11 @@ export class Output {
     process.on('exit', this.#flushAtExit);
   }
 
-  /** Takes whole lines, each ended by a newline; ignored when closed or when the reader is gone. */
+  /** Takes whole lines, each ended by a newline; ignored when closed. */
   write(lines: string): void {
     if (this.#closed) return;
     const size = Buffer.byteLength(lines);
-    if (this.#unwritten + size > this.#maxUnwritten) {
+    if (this.#unwritten + size > this.#maxUnwritten || performance.now() < this.#brokenUntil) {
       this.#dropped += countLines(lines);
       return;
     }
@@ -69,7 +76,9 @@ export class Output {
       return;
     }
     this.#writing = true;
-    this.#writeRest(Buffer.from(this.#takeSome()));
+    if (!this.#torn) return this.#writeRest(Buffer.from(this.#takeSome()));
+    this.#unwritten++;
+    this.#writeRest(Buffer.from(`\n${this.#takeSome()}`), 1);
   }
 
   #takeSome(): string {
@@ -80,17 +89,19 @@ export class Output {
     return text;
   }
 
-  #writeRest(bytes: Buffer): void {
+  /** `mends`: how many line ends in front of it are none of its lines'. */
+  #writeRest(bytes: Buffer, mends = 0): void {
     writeAsync(this.#fd, bytes, 0, bytes.length, null, (error, written) => {
       if (error?.code === 'EAGAIN') {
-        setTimeout(() => this.#writeRest(bytes), RETRY_MS);
+        setTimeout(() => this.#writeRest(bytes, mends), RETRY_MS);
         return;
       }
       if (error) {
-        this.#giveUp();
+        this.#lose(bytes.subarray(mends));
         return;
       }
       this.#unwritten -= written;
+      this.#torn = bytes[written - 1] !== LINE_END;
       if (written < bytes.length) {
         this.#writeRest(bytes.subarray(written));
         return;
@@ -100,9 +111,12 @@ export class Output {
     });
   }
 
-  /** The reader is gone: serving without a log is better than not serving. */
-  #giveUp(): void {
-    this.#closed = true;
+  /** The reader is gone or the disk is full: serving without a log is better than not serving. */
+  #lose(bytes: Buffer): void {
+    this.#brokenUntil = performance.now() + BROKEN_MS;
+    this.#dropped += countLines(bytes.toString('latin1'));
+    for (const lines of this.#queue) this.#dropped += countLines(lines);
+    this.#unwritten = 0;
     this.#writing = false;
     this.#queue = [];
     this.#onIdle?.();
