@@ -1,4 +1,5 @@
 /** The Node that a speaker runs on. */
+import { networkInterfaces } from 'node:os';
 import { objectKey } from '../model/keys.ts';
 import type { Node, NodeAddress } from '../model/snapshot.ts';
 
@@ -24,4 +25,11 @@ export function hostAsNode(name: string, addresses: readonly string[]): Node {
     taints: [],
     podCidrs: [],
   };
+}
+
+/** Those that others could know this host by, IPv4 first. */
+export function hostAddresses(): string[] {
+  const entries = Object.values(networkInterfaces()).flatMap((list = []) => list);
+  const outside = entries.filter(({ internal, scopeid }) => !internal && !scopeid);
+  return outside.sort((a, b) => (a.family < b.family ? -1 : 1)).map(({ address }) => address);
 }

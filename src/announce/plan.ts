@@ -8,7 +8,6 @@ import type { Node, Snapshot } from '../model/snapshot.ts';
 import { type NodePlan, planNode } from './bgp/plan.ts';
 import { type Layer2Plan, planLayer2 } from './layer2/plan.ts';
 import type { Layer2Wanted } from './layer2/speaker.ts';
-import type { Layer2Conflict } from './layer2/status.ts';
 
 export interface AnnouncementInput {
   /** Only with objects of metallb.io that count. */
@@ -81,27 +80,4 @@ function interfaceProblems({ sources, node, interfaces }: AnnouncementInput): Pr
         ];
       }),
     );
-}
-
-/** `conflicts`: hosts that are no speakers and use an address, by address. */
-export function conflictProblems(
-  services: readonly ExposedService[],
-  conflicts: ReadonlyMap<string, Layer2Conflict>,
-): Problem[] {
-  if (conflicts.size === 0) return [];
-  return services.flatMap(({ service, addresses }) =>
-    addresses.flatMap(({ address }) => {
-      const conflict = conflicts.get(address);
-      if (conflict === undefined) return [];
-      const message = `the host ${conflict.mac} on ${conflict.interface} uses ${address}, too: take it from that host, or out of the pool; who reaches the Service is a matter of chance.`;
-      return [
-        problemOf(service, {
-          severity: 'error',
-          reason: 'AddressInUse',
-          field: 'status.loadBalancer',
-          message,
-        }),
-      ];
-    }),
-  );
 }

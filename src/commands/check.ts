@@ -6,7 +6,7 @@ import type { CommonSettings } from '../settings/settings.ts';
 import { createTranslator } from '../translate/translate.ts';
 import { loadManifests } from './terminal/load-manifests.ts';
 import { type Paint, painter, printable, type Terminal } from './terminal/terminal.ts';
-import { addressOptions } from './wiring/addresses.ts';
+import { addressOptions } from './wiring/address-options.ts';
 import { translateOptions } from './wiring/translate-options.ts';
 
 export interface CheckRequest {

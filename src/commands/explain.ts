@@ -7,6 +7,7 @@ import {
   explainedRequest,
   explain as explainRequest,
 } from '../dataplane/route/explain.ts';
+import { formatSocketAddress } from '../model/ip-text.ts';
 import { describeObject, formatProblem } from '../model/problem.ts';
 import { describeService, type Route, type Upstream } from '../model/routing-table.ts';
 import type { CommonSettings } from '../settings/settings.ts';
@@ -121,11 +122,7 @@ function partText([margin, lines]: Part, paint: Paint): string {
 
 function listenerLine({ chosen, why }: Explanation['listener']): string {
   if (chosen === null) return why;
-  return `${chosen.name} on ${authority(chosen.address, chosen.port)}: ${why}`;
-}
-
-function authority(address: string, port: number): string {
-  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+  return `${chosen.name} on ${formatSocketAddress(chosen.address, chosen.port)}: ${why}`;
 }
 
 function hostLine({ name, chosen, why }: Considered, paint: Paint): string {
@@ -175,7 +172,7 @@ function spoken(kind: 'forwarded' | 'passed-through', { protocol, tls }: Upstrea
 function upstreamPart({ service, balance, endpoints }: Upstream, protocol: string): Part {
   const how = balance.kind === 'hash' ? `hash by ${hashSource(balance.by)}` : balance.kind;
   const addresses = endpoints.map(({ address, port, zone }) => {
-    const shown = authority(address, port);
+    const shown = formatSocketAddress(address, port);
     return zone === null ? shown : `${shown} in zone ${zone}`;
   });
   return [

@@ -1,18 +1,20 @@
 /** `tidegate speaker`: source → addresses → what this node announces, with the admin listener beside it. */
-import { type AdminServer, startAdmin } from '../admin/server.ts';
-import type { Readiness } from '../admin/view.ts';
+import type { AdminServer } from '../admin/server.ts';
+import { formatSocketAddress } from '../model/ip-text.ts';
 import type { Problem } from '../model/problem.ts';
 import { EMPTY_TABLE } from '../model/routing-table.ts';
 import type { Kind, Snapshot } from '../model/snapshot.ts';
 import type { LogOutput } from '../observe/log.ts';
 import { Metrics } from '../observe/metrics.ts';
-import { countProblems, logProblems } from '../observe/problem-log.ts';
+import { ProblemLog } from '../observe/problem-log.ts';
 import type { SpeakerCommandSettings } from '../settings/settings.ts';
 import { version } from '../settings/version.ts';
+import { ReadySign } from './process/ready-sign.ts';
 import { unlessStopped } from './process/stop-signal.ts';
 import { untilStopped } from './process/until-stopped.ts';
-import { Addresses, problemJoiner } from './wiring/addresses.ts';
+import { Addresses } from './wiring/addresses.ts';
 import { startAnnouncing } from './wiring/announcing.ts';
+import { openAdmin } from './wiring/open-admin.ts';
 import { openSource } from './wiring/open-source.ts';
 
 /** What announcing depends on. Secrets are read by name: those with passwords of peers. */
@@ -46,63 +48,49 @@ async function start(
   stopped: AbortSignal,
 ): Promise<() => Promise<void>> {
   const { log } = output;
-  const metrics = new Metrics({
-    version: version(),
-    droppedLines: output.droppedLines,
-    certificates: () => [],
-  });
-  let readiness: Readiness = { ready: false, reason: 'starting' };
-  let problems: readonly Problem[] = [];
+  const sign = ReadySign.starting(null);
+  const metrics = new Metrics({ version: version(), droppedLines: output.droppedLines });
   const addresses = await Addresses.open(settings.addresses, settings.source.kind, log);
   metrics.showPools(() => addresses.usage);
   const { source, api } = await openSource(settings, log, metrics, KINDS);
-  const announcing = startAnnouncing({ settings, api, log, metrics, onProblems: () => tell() });
+  const problems = new ProblemLog(log);
+  let fromObjects: readonly (readonly Problem[])[] = [];
+  const tell = (): void => {
+    problems.update(...fromObjects, announcing.problems);
+    metrics.recordObjects({}, problems.counts);
+  };
+  const announcing = startAnnouncing({ settings, api, log, metrics, onProblems: tell });
+  const onSnapshot = (snapshot: Snapshot): void => {
+    if (!source.want({ names: NO_NAMES, secrets: announcing.secretsFor(snapshot) })) return;
+    const plan = addresses.update(snapshot, api === null ? 'decides' : 'follows');
+    fromObjects = [snapshot.problems, plan.problems];
+    announcing.update(snapshot, plan);
+    tell();
+  };
   let admin: AdminServer | null = null;
   const stop = async (): Promise<void> => {
-    readiness = { ready: false, reason: 'draining' };
+    sign.draining();
     await announcing.stop();
     await Promise.all([source.close(), addresses.close(), admin?.close()]);
     log.info('stopped', 'nothing is announced any more');
   };
-  const joinProblems = problemJoiner();
-  let fromObjects: readonly Problem[] = [];
-  const tell = (): void => {
-    const found = joinProblems(fromObjects, announcing.problems);
-    logProblems(log, problems, found);
-    problems = found;
-    metrics.recordObjects({}, countProblems(problems));
-  };
-  const joinFound = problemJoiner();
-  const onSnapshot = (snapshot: Snapshot): void => {
-    if (!source.want({ names: NO_NAMES, secrets: announcing.secretsFor(snapshot) })) return;
-    const plan = addresses.update(snapshot, api === null ? 'decides' : 'follows');
-    fromObjects = joinFound(snapshot.problems, plan.problems);
-    announcing.update(snapshot, plan);
-    tell();
-  };
   try {
-    if (settings.admin !== null) {
-      const { address, port } = settings.admin;
-      admin = await startAdmin(
-        { address, port, name: settings.adminName, waits: false },
-        {
-          version: version(),
-          metrics,
-          readiness: () => readiness,
-          table: () => EMPTY_TABLE,
-          problems: () => problems,
-          speaker: () => announcing.report(),
-          refresh: async () => {},
-        },
-      );
-    }
+    admin = await openAdmin(settings, false, {
+      version: version(),
+      metrics,
+      readiness: () => sign.readiness,
+      table: () => EMPTY_TABLE,
+      problems: () => problems.problems,
+      speaker: () => announcing.report(),
+      refresh: async () => {},
+    });
     await unlessStopped(stopped, source.start(onSnapshot));
   } catch (error) {
     await stop();
     throw error;
   }
-  readiness = { ready: true };
-  const bound = admin === null ? {} : { admin: [`${admin.address}:${admin.port}`] };
+  sign.ready();
+  const bound = admin === null ? {} : { admin: [formatSocketAddress(admin.address, admin.port)] };
   log.info('ready', 'announcing', { addresses: bound, node: settings.speaker.nodeName });
   return stop;
 }

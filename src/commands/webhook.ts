@@ -1,8 +1,9 @@
 /** `tidegate webhook`: source → reviewer ← API server, with a certificate from files or of our own making. */
 import { readFile } from 'node:fs/promises';
 import type { KubernetesApi } from '../kubernetes/api.ts';
-import type { Kind } from '../model/snapshot.ts';
-import { type Log, type LogOutput, openLog } from '../observe/log.ts';
+import { formatSocketAddress } from '../model/ip-text.ts';
+import type { Kind, Snapshot } from '../model/snapshot.ts';
+import type { Log, LogOutput } from '../observe/log.ts';
 import { Metrics } from '../observe/metrics.ts';
 import type { WebhookSettings } from '../settings/cluster.ts';
 import type { WebhookCommandSettings } from '../settings/settings.ts';
@@ -16,7 +17,8 @@ import {
 } from '../webhook/managed-certificate.ts';
 import { Reviewer } from '../webhook/reviewer.ts';
 import { type KeyPair, startWebhook, type WebhookServer } from '../webhook/server.ts';
-import { stopSignal } from './process/stop-signal.ts';
+import { unlessStopped } from './process/stop-signal.ts';
+import { untilStopped } from './process/until-stopped.ts';
 import { openSource } from './wiring/open-source.ts';
 import { translateOptions } from './wiring/translate-options.ts';
 
@@ -27,31 +29,22 @@ const NAME = 'tidegate-webhook';
 const CHECK_MS = 600_000;
 const RETRY_MS = 5000;
 
-/** Runs until SIGTERM or SIGINT. Sets the exit code. */
-export async function webhook(settings: WebhookCommandSettings): Promise<void> {
-  const output = openLog({ level: settings.logLevel });
-  const stop = stopSignal();
-  const fail = async (error: unknown): Promise<void> => {
-    output.log.error('start-failed', (error as Error).message);
-    await output.close();
-    process.exit(1);
-  };
-  try {
-    await start(settings, output, stop);
-  } catch (error) {
-    await fail(error);
-  }
+/** Reviews until it is told to stop. Sets the exit code. */
+export function webhook(settings: WebhookCommandSettings): Promise<void> {
+  const leaving = 'answering what was asked';
+  return untilStopped(settings.logLevel, leaving, (output, stop) => start(settings, output, stop));
 }
 
-async function start(settings: WebhookCommandSettings, output: LogOutput, stop: AbortSignal): Promise<void> {
+/** Resolves once it can review, with what ends it all. Rejects with a message for the user, and when `stopped` aborts. */
+async function start(
+  settings: WebhookCommandSettings,
+  output: LogOutput,
+  stopped: AbortSignal,
+): Promise<() => Promise<void>> {
   const { log } = output;
   const { webhook: own } = settings;
   if (own.listen === null) throw new Error('--webhook: off: there is nothing else to do');
-  const metrics = new Metrics({
-    version: version(),
-    droppedLines: output.droppedLines,
-    certificates: () => [],
-  });
+  const metrics = new Metrics({ version: version(), droppedLines: output.droppedLines });
   const { source, api } = await openSource(settings, log, metrics, KINDS);
   const reviewer = new Reviewer(translateOptions(settings, null));
   let ready = false;
@@ -63,32 +56,35 @@ async function start(settings: WebhookCommandSettings, output: LogOutput, stop: 
     onRenewed: (keyPair) => server?.use(keyPair),
     onTrouble: (message) => log.warn('webhook-certificate', message),
   });
-  const end = async (): Promise<void> => {
-    log.info('stopping', String(stop.reason));
+  const stop = async (): Promise<void> => {
     ready = false;
     keeper.close();
     await Promise.all([server?.close(), source.close()]);
-    await output.close();
-    process.exit(0);
   };
-  if (stop.aborted) return end();
-  stop.addEventListener('abort', () => void end());
-  server = await startWebhook({
-    ...own.listen,
-    keyPair: await keeper.start(),
-    isReady: () => ready,
-    review: (object, old) => reviewer.review(object, old),
-    onReview: (uid, { allowed, message }) => {
-      if (!allowed) log.info('ingress-refused', message, { uid });
-    },
-    onFault: (error) => log.error('review-failed', error.message, { stack: error.stack }),
-  });
-  await source.start((snapshot) => {
-    source.want({ names: NOTHING, secrets: NOTHING });
-    reviewer.update(snapshot);
-    ready = true;
-  });
-  log.info('ready', 'reviewing', { addresses: { webhook: [`${server.address}:${server.port}`] } });
+  try {
+    server = await startWebhook({
+      ...own.listen,
+      keyPair: await unlessStopped(stopped, keeper.start()),
+      isReady: () => ready,
+      review: (object, old) => reviewer.review(object, old),
+      onReview: (uid, { allowed, message }) => {
+        if (!allowed) log.info('ingress-refused', message, { uid });
+      },
+      onFault: (error) => log.error('review-failed', error.message, { stack: error.stack }),
+    });
+    const onSnapshot = (snapshot: Snapshot): void => {
+      source.want({ names: NOTHING, secrets: NOTHING });
+      reviewer.update(snapshot);
+      ready = true;
+    };
+    await unlessStopped(stopped, source.start(onSnapshot));
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  const bound = formatSocketAddress(server.address, server.port);
+  log.info('ready', 'reviewing', { addresses: { webhook: [bound] } });
+  return stop;
 }
 
 const NOTHING: ReadonlySet<never> = new Set();

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { parseIp } from './ip.ts';
-import { formatIp, formatPrefix } from './ip-text.ts';
+import { formatIp, formatPrefix, formatSocketAddress } from './ip-text.ts';
 
 describe('addresses have one spelling (RFC 5952)', () => {
   for (const [given, expected] of [
@@ -20,6 +20,10 @@ describe('addresses have one spelling (RFC 5952)', () => {
   }
   test('a prefix has its length behind it', () => {
     assert.equal(formatPrefix({ ...parseIp('2001:db8::')!, length: 32 }), '2001:db8::/32');
+  });
+  test('with a port, IPv6 stands in brackets', () => {
+    assert.equal(formatSocketAddress('192.0.2.1', 80), '192.0.2.1:80');
+    assert.equal(formatSocketAddress('::1', 80), '[::1]:80');
   });
   test('every address comes back from its text', () => {
     fc.assert(

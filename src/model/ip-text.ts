@@ -10,6 +10,11 @@ export function formatPrefix(prefix: IpPrefix): string {
   return `${formatIp(prefix)}/${prefix.length}`;
 }
 
+/** `192.0.2.1:80`, `[2001:db8::1]:80` (RFC 3986, section 3.2.2); a host name stays as it is. */
+export function formatSocketAddress(address: string, port: number): string {
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
 function formatIpv4(value: bigint): string {
   const n = Number(value);
   return `${n >>> 24}.${(n >>> 16) & 255}.${(n >>> 8) & 255}.${n & 255}`;

@@ -1,5 +1,6 @@
 /** What is announced, to Prometheus: under MetalLB's names where it has one, so that its dashboards and alerts go on working. */
 import { Counter, Gauge, type Registry } from 'prom-client';
+import { formatSocketAddress } from '../model/ip-text.ts';
 import type { PeerReport, SpeakerReport } from '../model/speaker-report.ts';
 import type { MetricDoc } from './metric-names.ts';
 
@@ -182,7 +183,7 @@ function bfdMetric(
 
 /** MetalLB names peers by where they are dialled. */
 function labelOf({ address, port }: PeerReport): Labels {
-  return { peer: address.includes(':') ? `[${address}]:${port}` : `${address}:${port}` };
+  return { peer: formatSocketAddress(address, port) };
 }
 
 function layer2Metric(

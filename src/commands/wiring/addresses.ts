@@ -6,27 +6,12 @@ import {
   type Role,
 } from '../../ipam/address-planner.ts';
 import type { ObjectKey } from '../../model/keys.ts';
-import type { Problem } from '../../model/problem.ts';
 import type { Snapshot } from '../../model/snapshot.ts';
 import type { Log } from '../../observe/log.ts';
 import type { AddressSettings } from '../../settings/addresses.ts';
 import { AddressFile, readAddressFile } from '../../status/address-file.ts';
 import type { GivenInCluster } from '../../status/address-writes.ts';
-
-type SourceKind = 'manifests' | 'kubernetes';
-
-/** MetalLB's own default, so that its objects are found where they are. */
-const METALLB_NAMESPACE = 'metallb-system';
-
-/** The settings, with the defaults that depend on where objects come from. */
-export function addressOptions(settings: AddressSettings, source: SourceKind): AddressOptions {
-  const { loadBalancerClass, servicesWithoutClass, metallbNamespace, shareAcrossNamespaces } = settings;
-  return {
-    ownership: { loadBalancerClass, withoutClass: servicesWithoutClass ?? source === 'manifests' },
-    poolNamespace: metallbNamespace ?? (source === 'kubernetes' ? METALLB_NAMESPACE : null),
-    shareAcrossNamespaces,
-  };
-}
+import { addressOptions, type SourceKind } from './address-options.ts';
 
 /** Changes that are told one by one; a first start with thousands of Services is told in short. */
 const MAX_LINES = 100;
@@ -38,6 +23,7 @@ interface GivenAddresses {
 }
 
 export class Addresses {
+  readonly #options: AddressOptions;
   readonly #planner: AddressPlanner;
   readonly #file: AddressFile | null;
   readonly #log: Log;
@@ -45,11 +31,13 @@ export class Addresses {
   #told: ReadonlyMap<ObjectKey, GivenAddresses>;
 
   private constructor(
+    options: AddressOptions,
     planner: AddressPlanner,
     file: AddressFile | null,
     log: Log,
     remembered: ReadonlyMap<ObjectKey, GivenAddresses>,
   ) {
+    this.#options = options;
     this.#planner = planner;
     this.#file = file;
     this.#log = log;
@@ -60,10 +48,11 @@ export class Addresses {
   static async open(settings: AddressSettings, source: SourceKind, log: Log): Promise<Addresses> {
     const { stateFile } = settings;
     const remembered = stateFile === null ? new Map() : await readAddressFile(stateFile);
-    const planner = new AddressPlanner(addressOptions(settings, source), remembered);
+    const options = addressOptions(settings, source);
+    const planner = new AddressPlanner(options, remembered);
     const onError = (message: string) => log.error('addresses-not-kept', message);
     const file = stateFile === null ? null : new AddressFile(stateFile, onError);
-    return new Addresses(planner, file, log, remembered);
+    return new Addresses(options, planner, file, log, remembered);
   }
 
   /** The plan for a snapshot; the same object as before when nothing follows from what changed. */
@@ -100,29 +89,16 @@ export class Addresses {
     return this.#plan?.usage ?? NO_POOLS;
   }
 
+  /** What of a plan the cluster is told. How full pools are only where no other load balancer tells it, too. */
+  givenInCluster(plan: AddressPlan): GivenInCluster {
+    const pools = this.#options.ownership.withoutClass ? plan.pools.pools : [];
+    return {
+      services: plan.allocations,
+      pools: pools.map(({ name, object }) => ({ object, usage: plan.usage.get(name)! })), // it has all pools
+    };
+  }
+
   async close(): Promise<void> {
     await this.#file?.settled();
   }
-}
-
-/** What the cluster is told. How full pools are is told only where no other load balancer tells it, too. */
-export function givenInCluster(plan: AddressPlan, { ownership }: AddressOptions): GivenInCluster {
-  const pools = ownership.withoutClass ? plan.pools.pools : [];
-  return {
-    services: plan.allocations,
-    pools: pools.map(({ name, object }) => ({ object, usage: plan.usage.get(name)! })), // it has all pools
-  };
-}
-
-/** Joins lists of problems; the very same list comes out as long as the same ones go in. */
-export function problemJoiner(): (...lists: readonly (readonly Problem[])[]) => readonly Problem[] {
-  let before: readonly (readonly Problem[])[] = [];
-  let joined: readonly Problem[] = [];
-  return (...lists) => {
-    if (lists.length !== before.length || lists.some((list, index) => list !== before[index])) {
-      before = lists;
-      joined = lists.flat();
-    }
-    return joined;
-  };
 }

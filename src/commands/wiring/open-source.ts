@@ -6,7 +6,7 @@ import type { KubernetesSettings, Settings } from '../../settings/settings.ts';
 import { version } from '../../settings/version.ts';
 import { manifestsSource } from '../../sources/manifests/manifests.ts';
 import type { Source } from '../../sources/source.ts';
-import { addressOptions } from './addresses.ts';
+import { addressOptions } from './address-options.ts';
 
 export interface OpenedSource {
   readonly source: Source;

@@ -2,6 +2,7 @@
  * One endpoint as a worker sees it: its connections, the requests it serves and how it has behaved. Shared by
  * all upstreams that speak in the same way to its address, and kept over table swaps as long as one of them does.
  */
+import { formatSocketAddress } from '../../model/ip-text.ts';
 import type { UpstreamProtocol } from '../../model/routing-table.ts';
 import type { Timed, TimerWheel } from '../timers.ts';
 import type { OutgoingTls } from '../tls/outgoing.ts';
@@ -45,14 +46,13 @@ export class Endpoint<C extends PooledConnection = PooledConnection> implements 
   /** Connections open or being opened, idle ones included. */
   open = 0;
   inFlight = 0;
-  /** Decaying response time in ms. */
-  latencyMs = 0;
   ejected = false;
   /** No upstream names it any more: what runs may finish. */
   draining = false;
   /** Upstreams that name it; called when it comes into or goes out of service. */
   readonly users = new Set<{ refresh(): void }>();
   readonly #waiters: Waiter[] = [];
+  #latencyMs = 0;
   #latencyAt = 0;
   #failures = 0;
   #ejections = 0;
@@ -69,7 +69,7 @@ export class Endpoint<C extends PooledConnection = PooledConnection> implements 
     tls: OutgoingTls | null,
     wheel: TimerWheel,
   ) {
-    this.key = address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+    this.key = formatSocketAddress(address, port);
     this.address = address;
     this.port = port;
     this.protocol = protocol;
@@ -100,13 +100,18 @@ export class Endpoint<C extends PooledConnection = PooledConnection> implements 
     for (const user of this.users) user.refresh();
   }
 
+  /**
+   * Response time to expect, in ms; 0 when nothing is known. What was observed fades with time, whether or not requests
+   * come: an endpoint that nobody chose because it was slow is tried again.
+   */
+  get expectedMs(): number {
+    return this.#latencyMs * remembered(this.#wheel.now - this.#latencyAt);
+  }
+
   /** Peak-sensitive moving average: a slower answer counts at once, a faster one by and by. */
   observeLatency(ms: number, now: number): void {
-    if (ms >= this.latencyMs) this.latencyMs = ms;
-    else {
-      const weight = 0.5 ** ((now - this.#latencyAt) / LATENCY_HALF_LIFE_MS);
-      this.latencyMs = ms + (this.latencyMs - ms) * weight;
-    }
+    if (ms >= this.#latencyMs) this.#latencyMs = ms;
+    else this.#latencyMs = ms + (this.#latencyMs - ms) * remembered(now - this.#latencyAt);
     this.#latencyAt = now;
   }
 
@@ -143,4 +148,9 @@ export class Endpoint<C extends PooledConnection = PooledConnection> implements 
     while (this.ready.length > 0) this.ready.pop()!.retire();
     for (const waiter of this.#waiters.splice(0)) waiter.onTurn();
   }
+}
+
+/** What share of a response time counts after `ms`; the wheel's clock may be a little behind. */
+function remembered(ms: number): number {
+  return ms > 0 ? 0.5 ** (ms / LATENCY_HALF_LIFE_MS) : 1;
 }

@@ -3,34 +3,54 @@
  * every snapshot, works out what follows for this node, and hands it to the threads that talk to routers and
  * neighbours.
  */
-import { readFileSync } from 'node:fs';
-import { networkInterfaces } from 'node:os';
 import { isDeepStrictEqual } from 'node:util';
-import type { BfdStatus } from '../../announce/bfd/status.ts';
-import type { SessionStatus } from '../../announce/bgp/session.ts';
-import { RoutingThread } from '../../announce/bgp/thread.ts';
-import { ConfigurationReader, passwordSecrets } from '../../announce/configuration.ts';
-import type { Layer2Conflict, Layer2Status } from '../../announce/layer2/status.ts';
-import { Layer2Thread } from '../../announce/layer2/thread.ts';
-import { hostAsNode } from '../../announce/own-node.ts';
-import { type AnnouncementPlan, conflictProblems, planAnnouncements } from '../../announce/plan.ts';
-import { addressReports, interfaceReports, peerReports, routeReports } from '../../announce/report.ts';
-import type { AddressOptions, AddressPlan } from '../../ipam/address-planner.ts';
-import { exposedServices } from '../../ipam/service-addresses.ts';
-import { interfaceNames } from '../../linux/interfaces.ts';
-import { type ObjectKey, objectKey } from '../../model/keys.ts';
-import type { Problem } from '../../model/problem.ts';
-import type { Node, Snapshot } from '../../model/snapshot.ts';
-import type { Notice, SpeakerReport } from '../../model/speaker-report.ts';
-import type { Log } from '../../observe/log.ts';
-import type { SpeakerSettings } from '../../settings/speaker.ts';
-import type { ListenAddress } from '../../settings/values.ts';
+import { interfaceNames } from '../linux/interfaces.ts';
+import { type ObjectKey, objectKey } from '../model/keys.ts';
+import type { Problem } from '../model/problem.ts';
+import type { ExposedService } from '../model/service-address.ts';
+import type { Node, Snapshot } from '../model/snapshot.ts';
+import type { Notice, SpeakerReport } from '../model/speaker-report.ts';
+import type { BfdStatus } from './bfd/status.ts';
+import type { ListenAddress } from './bgp/listener.ts';
+import type { SessionStatus } from './bgp/session.ts';
+import { RoutingThread } from './bgp/thread.ts';
+import { ConfigurationReader, passwordSecrets } from './configuration.ts';
+import { ConflictMemory, conflictProblems } from './conflicts.ts';
+import type { Layer2Conflict, Layer2Status } from './layer2/status.ts';
+import { Layer2Thread } from './layer2/thread.ts';
+import { hostAddresses, hostAsNode } from './own-node.ts';
+import { type AnnouncementPlan, planAnnouncements } from './plan.ts';
+import { addressReports, interfaceReports, peerReports, routeReports } from './report.ts';
+
+export interface NodeSpeakerSettings {
+  readonly nodeName: string;
+  /** null: nobody can connect to us. `::` is for both families. */
+  readonly bgpListen: { readonly address: string; readonly port: number } | null;
+  /** Regular expressions. */
+  readonly excludedInterfaces: readonly string[];
+  /** UDP port of the heartbeats among speakers. */
+  readonly port: number;
+  readonly heartbeatMs: number;
+  /** What peers with graceful restart do with our routes when we stop; `auto` asks whether the Node is cordoned. */
+  readonly stop: 'auto' | 'withdraw' | 'keep';
+  /** Announce from nodes that are to be left out of load balancing, too. */
+  readonly announceExcludedNodes: boolean;
+}
 
 export interface NodeSpeakerOptions {
-  readonly settings: SpeakerSettings;
-  readonly source: 'manifests' | 'kubernetes';
-  readonly addresses: AddressOptions;
-  readonly log: Log;
+  readonly settings: NodeSpeakerSettings;
+  /** What all speakers share; null: there are no others. */
+  readonly key: Uint8Array | null;
+  /** Where objects of metallb.io are read from; null for every namespace. */
+  readonly metallbNamespace: string | null;
+  /** Announce also where no Node object describes this host. */
+  readonly withoutNode: boolean;
+  readonly onEvent: (
+    level: 'info' | 'warn',
+    event: string,
+    message: string,
+    fields?: Readonly<Record<string, unknown>>,
+  ) => void;
   /** What is announced changed, or what is wrong with it, without an update. */
   readonly onChange: () => void;
 }
@@ -40,16 +60,14 @@ const NO_PROBLEMS: readonly Problem[] = [];
 const MAX_NOTICES = 20;
 /** A speaker that missed so many heartbeats is dead. */
 const MISSED_HEARTBEATS = 4;
-/** A conflict that was not seen for so long is over. */
-const CONFLICT_MS = 150_000;
-const LEAST_KEY_BYTES = 16;
+/** How often is looked which conflicts are over. */
+const FORGET_MS = 30_000;
 /** Peers read it (RFC 9003). */
 const FAREWELL = 'the speaker was told to stop';
 
 export class NodeSpeaker {
   readonly #options: NodeSpeakerOptions;
   readonly #configuration: ConfigurationReader;
-  readonly #key: Uint8Array | null;
   /** Each begins when there is something to announce that way. */
   #routing: RoutingThread | null = null;
   #layer2: Layer2Thread | null = null;
@@ -62,16 +80,13 @@ export class NodeSpeaker {
   /** Of the plan, and of the plan and the wire together. */
   #planProblems: readonly Problem[] = NO_PROBLEMS;
   #problems: readonly Problem[] = NO_PROBLEMS;
-  /** By address; told again once a minute while they last. */
-  readonly #conflicts = new Map<string, Layer2Conflict & { readonly seenAt: number }>();
+  readonly #conflicts = new ConflictMemory();
   readonly #forgetting: NodeJS.Timeout;
 
-  /** Throws with a message for the user when the shared key cannot be used. */
   constructor(options: NodeSpeakerOptions) {
     this.#options = options;
-    this.#configuration = new ConfigurationReader(options.addresses.poolNamespace);
-    this.#key = options.settings.key === null ? null : readKey(options.settings.key);
-    this.#forgetting = setInterval(() => this.#forgetConflicts(), CONFLICT_MS / 5);
+    this.#configuration = new ConfigurationReader(options.metallbNamespace);
+    this.#forgetting = setInterval(() => this.#forgetConflicts(), FORGET_MS);
   }
 
   /** Secrets that are needed to make something of a snapshot: passwords of peers. */
@@ -80,9 +95,12 @@ export class NodeSpeaker {
     return node === null ? NO_SECRETS : passwordSecrets(this.#configuration.read(snapshot).snapshot, node);
   }
 
-  /** From here on this is what is to be announced. Gives what is wrong with it, the same list while that is the same. */
-  update(snapshot: Snapshot, addresses: AddressPlan): readonly Problem[] {
-    const seen = [addresses, ...INPUTS.map((name) => snapshot[name])];
+  /**
+   * From here on this is what is to be announced; `services` are those of the snapshot that are reached from outside,
+   * the same list while nothing about them changed. Gives what is wrong with it, the same list while that is the same.
+   */
+  update(snapshot: Snapshot, services: readonly ExposedService[]): readonly Problem[] {
+    const seen = [services, ...INPUTS.map((name) => snapshot[name])];
     if (seen.every((value, index) => value === this.#seen[index])) return this.#problems;
     const node = this.#ownNode(snapshot);
     if (node === null) {
@@ -93,19 +111,11 @@ export class NodeSpeaker {
     }
     this.#seen = seen;
     const { snapshot: sources, problems: leftOut } = this.#configuration.read(snapshot);
-    const { settings, source, addresses: options } = this.#options;
     const plan = planAnnouncements({
       sources,
       node,
-      services: exposedServices({
-        services: snapshot.services,
-        namespaces: snapshot.namespaces,
-        pools: addresses.pools,
-        ownership: options.ownership,
-        decided: source === 'manifests' ? addresses.allocations : null,
-        announceExternalIps: settings.announceExternalIps,
-      }),
-      ignoreExcludeLabel: settings.announceExcludedNodes,
+      services,
+      ignoreExcludeLabel: this.#options.settings.announceExcludedNodes,
       interfaces: new Set(interfaceNames()),
     });
     const before = this.#plan;
@@ -152,10 +162,10 @@ export class NodeSpeaker {
   }
 
   #ownNode({ nodes }: Snapshot): Node | null {
-    const { settings, source } = this.#options;
+    const { settings, withoutNode } = this.#options;
     const node = nodes.get(objectKey('', settings.nodeName));
     if (node !== undefined) return node;
-    return source === 'manifests' ? hostAsNode(settings.nodeName, ownAddresses()) : null;
+    return withoutNode ? hostAsNode(settings.nodeName, hostAddresses()) : null;
   }
 
   #applyRoutes({ bgp: { peers, routes } }: AnnouncementPlan, before: AnnouncementPlan | null): void {
@@ -182,7 +192,7 @@ export class NodeSpeaker {
   #applyLayer2({ layer2, speakers }: AnnouncementPlan, before: AnnouncementPlan | null): void {
     const wanted = { addresses: layer2.addresses, peers: speakers };
     if (isDeepStrictEqual(wanted, { addresses: before?.layer2.addresses, peers: before?.speakers })) return;
-    if (this.#key === null && speakers.length > 1) {
+    if (this.#options.key === null && speakers.length > 1) {
       // All of them would answer.
       this.#notice(
         `${speakers.length} Nodes may announce addresses by ARP and NDP (L2Advertisement), so their speakers must share a secret: give all of them the same file with --speaker-key. Nothing is announced that way.`,
@@ -194,13 +204,14 @@ export class NodeSpeaker {
   }
 
   #startLayer2(): Layer2Thread {
-    const { nodeName, port, heartbeatMs, excludedInterfaces } = this.#options.settings;
+    const { settings, key } = this.#options;
+    const { nodeName, port, heartbeatMs, excludedInterfaces } = settings;
     return new Layer2Thread(
       {
         node: nodeName,
         port,
         address: null,
-        key: this.#key,
+        key,
         intervalMs: heartbeatMs,
         missed: MISSED_HEARTBEATS,
         excludedInterfaces,
@@ -219,39 +230,38 @@ export class NodeSpeaker {
     const wasUp = this.#sessions.get(name)?.state === 'Established';
     const isUp = state === 'Established';
     this.#sessions.set(name, status);
-    const { log } = this.#options;
-    if (isUp && !wasUp) log.info('bgp-session-up', `BGP with ${name} is up`, { peer: name, address });
+    const { onEvent } = this.#options;
+    if (isUp && !wasUp) onEvent('info', 'bgp-session-up', `BGP with ${name} is up`, { peer: name, address });
     if (wasUp && !isUp)
-      log.warn('bgp-session-down', `BGP with ${name} is down: ${lastError}`, { peer: name });
+      onEvent('warn', 'bgp-session-down', `BGP with ${name} is down: ${lastError}`, { peer: name });
   }
 
   #onNeighbours(status: Layer2Status): void {
     const before = announced(this.#neighbours);
     const now = announced(status);
     this.#neighbours = status;
-    const { log } = this.#options;
+    const { onEvent, onChange } = this.#options;
     const came = [...now].filter((address) => !before.has(address));
     const went = [...before].filter((address) => !now.has(address));
-    if (came.length > 0) log.info('layer2-taken', 'this node answers for addresses', some(came));
-    if (went.length > 0) log.info('layer2-given', 'this node no longer answers for addresses', some(went));
-    if (came.length + went.length > 0) this.#options.onChange();
+    if (came.length > 0) onEvent('info', 'layer2-taken', 'this node answers for addresses', some(came));
+    if (went.length > 0)
+      onEvent('info', 'layer2-given', 'this node no longer answers for addresses', some(went));
+    if (came.length + went.length > 0) onChange();
   }
 
   #onConflict(conflict: Layer2Conflict): void {
-    this.#conflicts.set(conflict.address, { ...conflict, seenAt: performance.now() });
+    this.#conflicts.remember(conflict, performance.now());
     if (this.#joinProblems()) this.#options.onChange();
   }
 
   #forgetConflicts(): void {
-    const now = performance.now();
-    for (const [address, { seenAt }] of this.#conflicts)
-      if (now - seenAt > CONFLICT_MS) this.#conflicts.delete(address);
+    this.#conflicts.forget(performance.now());
     if (this.#joinProblems()) this.#options.onChange();
   }
 
   /** Whether there is anything new. */
   #joinProblems(): boolean {
-    const found = conflictProblems(this.#plan?.services ?? [], this.#conflicts);
+    const found = conflictProblems(this.#plan?.services ?? [], this.#conflicts.byAddress);
     const problems = [...this.#planProblems, ...found];
     if (isDeepStrictEqual(problems, this.#problems)) return false;
     this.#problems = problems;
@@ -262,7 +272,7 @@ export class NodeSpeaker {
     if (this.#notices.at(-1)?.text === text) return;
     this.#notices.push({ at: Date.now(), text });
     if (this.#notices.length > MAX_NOTICES) this.#notices.shift();
-    this.#options.log.warn('speaker-trouble', text);
+    this.#options.onEvent('warn', 'speaker-trouble', text);
   }
 }
 
@@ -282,29 +292,8 @@ const INPUTS = [
 ] as const;
 
 /** `::` is for both families, which are sockets of their own here. */
-function listenAddresses({ address, port }: ListenAddress): { host: string; port: number }[] {
+function listenAddresses({ address, port }: NonNullable<NodeSpeakerSettings['bgpListen']>): ListenAddress[] {
   return (address === '::' ? ['0.0.0.0', '::'] : [address]).map((host) => ({ host, port }));
-}
-
-/** Those that others could know this host by, IPv4 first. */
-function ownAddresses(): string[] {
-  const entries = Object.values(networkInterfaces()).flatMap((list = []) => list);
-  const outside = entries.filter(({ internal, scopeid }) => !internal && !scopeid);
-  return outside.sort((a, b) => (a.family < b.family ? -1 : 1)).map(({ address }) => address);
-}
-
-function readKey(file: string): Uint8Array {
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8').trim();
-  } catch (error) {
-    throw new Error(`--speaker-key: ${(error as Error).message}`);
-  }
-  const key = new TextEncoder().encode(text);
-  if (key.length >= LEAST_KEY_BYTES) return key;
-  throw new Error(
-    `--speaker-key: ${file} has ${key.length} bytes: expected at least ${LEAST_KEY_BYTES}, like those of: openssl rand -hex 32`,
-  );
 }
 
 const MAX_TOLD = 100;
