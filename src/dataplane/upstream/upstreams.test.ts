@@ -239,13 +239,15 @@ test('who waits gets its turn in order; who gave up gets none', () => {
   assert.deepEqual(turns, ['a', 'c']);
 });
 
-test('a slower answer counts at once, a faster one by and by', () => {
-  const { upstreams } = setUp();
+test('a slower answer counts at once, a faster one by and by, and time heals too', () => {
+  const { upstreams, pass } = setUp();
   upstreams.set(upstream('web', ['10.0.0.1']));
   const one = upstreams.get('web' as UpstreamKey)!.pick(0)!;
   one.observeLatency(10, 0);
   one.observeLatency(100, 1);
-  assert.equal(one.latencyMs, 100);
+  assert.equal(one.expectedMs, 100);
   one.observeLatency(0, 5001);
-  assert.ok(Math.abs(one.latencyMs - 50) < 1, `half is forgotten after the half-life: ${one.latencyMs}`);
+  assert.ok(Math.abs(one.expectedMs - 50) < 1, `half is forgotten after the half-life: ${one.expectedMs}`);
+  pass(15_000);
+  assert.ok(Math.abs(one.expectedMs - 12.5) < 1, `and more while nobody asks: ${one.expectedMs}`);
 });

@@ -9,9 +9,10 @@ import type { Balancer } from './policy.ts';
 import { RoundRobin } from './round-robin.ts';
 import { Ewma, LeastRequest } from './two-choices.ts';
 
-const wheel = new TimerWheel(() => 0);
+/** Time stands still. */
+const STILL = new TimerWheel(() => 0);
 
-function endpoints(count: number): Endpoint[] {
+function endpoints(count: number, wheel = STILL): Endpoint[] {
   return Array.from({ length: count }, (_, i) => new Endpoint(`10.0.0.${i}`, 80, 'http1', null, wheel));
 }
 
@@ -88,6 +89,51 @@ test('ewma spares a slow endpoint, and a fast one with too much to do', () => {
   assert.equal(picks(balancer, 100).get(fast), 100);
   fast.inFlight = 200;
   assert.equal(picks(balancer, 100).get(slow), 100);
+});
+
+/**
+ * Of two endpoints under EWMA: the share of the first after 200 s of requests one after the other, 10 ms apart. `answersIn`
+ * gives the ms that it takes at a time; the second answers in 5.
+ */
+function shareOfFirst(answersIn: (now: number) => number): number {
+  let now = 0;
+  const wheel = new TimerWheel(() => now);
+  const members = endpoints(2, wheel);
+  const balancer = new Ewma();
+  balancer.update(members);
+  let count = 0;
+  for (; now < 200_000; now += 10) {
+    wheel.advance();
+    const one = balancer.pick();
+    one.observeLatency(one === members[0] ? answersIn(now) : 5, now);
+    if (one === members[0] && now >= 150_000) count++;
+  }
+  return count / 5000;
+}
+
+test('ewma: an endpoint that was slow for a moment has its share back some time later', () => {
+  const share = shareOfFirst((now) => (now < 100 ? 1000 : 5));
+  assert.ok(share > 0.4 && share < 0.6, `${share}`);
+});
+
+test('ewma: an endpoint that stays slow is asked now and then only', () => {
+  const share = shareOfFirst(() => 100);
+  assert.ok(share > 0 && share < 0.01, `${share}`);
+});
+
+test('ewma: an endpoint of which nothing is known gets one request until it has answered', () => {
+  const members = endpoints(3);
+  const fresh = members[2]!;
+  for (const known of members.slice(0, 2)) known.observeLatency(20, 0);
+  const balancer = new Ewma();
+  balancer.update(members);
+  for (let i = 0; i < 100; i++) balancer.pick().inFlight++;
+  assert.equal(fresh.inFlight, 1);
+  // When nothing is known of any, they share evenly.
+  const all = endpoints(4);
+  balancer.update(all);
+  for (let i = 0; i < 400; i++) balancer.pick().inFlight++;
+  for (const one of all) assert.ok(one.inFlight > 90 && one.inFlight < 110, `${one.inFlight} of 400`);
 });
 
 test('consistent hash: the same key, the same endpoint, whoever asks and in whatever order they stand', () => {

@@ -31,9 +31,13 @@ export class LeastRequest extends TwoChoices {
   }
 }
 
+/** In place of a response time while the first request to an endpoint runs: one at a time until something is known. */
+const UNKNOWN_MS = 1e6;
+
 /** Cost: peak-EWMA response time times requests in flight, so that a slow endpoint is spared before it fails. */
 export class Ewma extends TwoChoices {
   protected override cost(endpoint: Endpoint): number {
-    return (endpoint.latencyMs + 0.1) * (endpoint.inFlight + 1);
+    const { expectedMs, inFlight } = endpoint;
+    return (expectedMs === 0 && inFlight > 0 ? UNKNOWN_MS : expectedMs + 0.1) * (inFlight + 1);
   }
 }
