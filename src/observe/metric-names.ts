@@ -19,7 +19,7 @@ export const SERIES_METRICS = {
   duration: histogram(
     'request_duration_seconds',
     [...ROUTE_LABELS],
-    'From the first byte of a request to the last byte of its response.',
+    "From the end of a request's head to the last byte of its response.",
   ),
   upstream: histogram(
     'upstream_duration_seconds',
