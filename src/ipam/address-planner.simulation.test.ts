@@ -2,12 +2,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import { DUAL, loadBalancer, pool, snapshotWith } from '../../test/kit/load-balancer-objects.ts';
 import type { ObjectKey } from '../model/keys.ts';
 import type { IpAddressPool } from '../model/metallb.ts';
 import type { Service, Snapshot } from '../model/snapshot.ts';
 import { AddressPlanner } from './address-planner.ts';
 import { readRequest } from './request.ts';
-import { DUAL, pool, service, snapshotWith } from './test-objects.ts';
 
 const OPTIONS = {
   ownership: { loadBalancerClass: 'x', withoutClass: true },
@@ -90,12 +90,12 @@ class Cluster {
         const annotations: Record<string, string> = {};
         if (WISHES[wish] !== '') annotations['metallb.io/loadBalancerIPs'] = WISHES[wish]!;
         if (key !== '') annotations['metallb.io/allow-shared-ip'] = key;
-        const one = service(`s${name}`, { ...(dual ? DUAL : {}), annotations, ports, created });
+        const one = loadBalancer(`s${name}`, { ...(dual ? DUAL : {}), annotations, ports, created });
         if (!this.services.has(one.meta.key)) this.services.set(one.meta.key, one);
         return;
       }
       case 'delete':
-        this.services.delete(service(`s${event.name}`).meta.key);
+        this.services.delete(loadBalancer(`s${event.name}`).meta.key);
         return;
       case 'pool':
         this.pools.set(`p${event.at}`, pool(`p${event.at}`, RANGES[event.at]!, { created: event.at }));

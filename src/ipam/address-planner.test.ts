@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { loadBalancer, pool, snapshotWith } from '../../test/kit/load-balancer-objects.ts';
+import { meta } from '../../test/kit/objects.ts';
 import { objectKey } from '../model/keys.ts';
 import type { IpAddressPool } from '../model/metallb.ts';
 import type { Node, Service, Snapshot } from '../model/snapshot.ts';
 import { type AddressOptions, AddressPlanner } from './address-planner.ts';
-import { meta, pool, service, snapshotWith } from './test-objects.ts';
 
 const OPTIONS: AddressOptions = {
   ownership: { loadBalancerClass: 'tidegate.io/load-balancer', withoutClass: true },
@@ -46,10 +47,10 @@ const messages = (planner: AddressPlanner, snapshot: Snapshot) =>
 
 describe('whose Services get addresses', () => {
   const services = [
-    service('ours', { loadBalancerClass: 'tidegate.io/load-balancer' }),
-    service('unset'),
-    service('theirs', { loadBalancerClass: 'metallb' }),
-    service('inside', { type: 'ClusterIP' }),
+    loadBalancer('ours', { loadBalancerClass: 'tidegate.io/load-balancer' }),
+    loadBalancer('unset'),
+    loadBalancer('theirs', { loadBalancerClass: 'metallb' }),
+    loadBalancer('inside', { type: 'ClusterIP' }),
   ];
   for (const { withoutClass, expected } of [
     { withoutClass: true, expected: ['ns/ours', 'ns/unset'] },
@@ -71,15 +72,15 @@ describe('from one snapshot to the next', () => {
 
   test('the plan is the same object when nothing it depends on changed', () => {
     const planner = new AddressPlanner(OPTIONS);
-    const snapshot = world(pools, [service('a')]);
+    const snapshot = world(pools, [loadBalancer('a')]);
     const first = planner.plan(snapshot, 'decides');
     assert.equal(planner.plan({ ...snapshot, endpointSlices: new Map() }, 'decides'), first);
   });
 
   test('who decides goes by what it decided, although no status says so yet', () => {
     const planner = new AddressPlanner(OPTIONS);
-    planner.plan(world(pools, [service('b')]), 'decides');
-    assert.deepEqual(addressesOf(planner, world(pools, [service('a'), service('b')])), {
+    planner.plan(world(pools, [loadBalancer('b')]), 'decides');
+    assert.deepEqual(addressesOf(planner, world(pools, [loadBalancer('a'), loadBalancer('b')])), {
       'ns/a': '192.0.2.1',
       'ns/b': '192.0.2.0',
     });
@@ -87,8 +88,8 @@ describe('from one snapshot to the next', () => {
 
   test('who follows goes by the status, and so does who has just begun', () => {
     const planner = new AddressPlanner(OPTIONS);
-    planner.plan(world(pools, [service('a')]), 'follows');
-    const written = world(pools, [service('a', status('192.0.2.7'))]);
+    planner.plan(world(pools, [loadBalancer('a')]), 'follows');
+    const written = world(pools, [loadBalancer('a', status('192.0.2.7'))]);
     assert.deepEqual(addressesOf(planner, written, 'follows'), { 'ns/a': '192.0.2.7' });
     assert.deepEqual(addressesOf(planner, written, 'decides'), { 'ns/a': '192.0.2.7' });
     assert.deepEqual(addressesOf(new AddressPlanner(OPTIONS), written), { 'ns/a': '192.0.2.7' });
@@ -97,27 +98,27 @@ describe('from one snapshot to the next', () => {
   test('an address that is remembered from before a restart is kept', () => {
     const remembered = new Map([[objectKey('ns', 'a'), { addresses: ['192.0.2.9'], claim: null }]]);
     const planner = new AddressPlanner(OPTIONS, remembered);
-    assert.deepEqual(addressesOf(planner, world(pools, [service('a')])), { 'ns/a': '192.0.2.9' });
+    assert.deepEqual(addressesOf(planner, world(pools, [loadBalancer('a')])), { 'ns/a': '192.0.2.9' });
   });
 
   test('an address that was given back goes to who waits', () => {
     const one = [pool('p', '192.0.2.7/32')];
     const planner = new AddressPlanner(OPTIONS);
-    assert.deepEqual(addressesOf(planner, world(one, [service('a'), service('b')])), {
+    assert.deepEqual(addressesOf(planner, world(one, [loadBalancer('a'), loadBalancer('b')])), {
       'ns/a': '192.0.2.7',
       'ns/b': '',
     });
-    const changed = service('a', { type: 'ClusterIP' });
-    assert.deepEqual(addressesOf(planner, world(one, [changed, service('b')])), { 'ns/b': '192.0.2.7' });
+    const changed = loadBalancer('a', { type: 'ClusterIP' });
+    assert.deepEqual(addressesOf(planner, world(one, [changed, loadBalancer('b')])), { 'ns/b': '192.0.2.7' });
   });
 });
 
 describe('what belongs to others', () => {
   test('is not given out: Nodes, cluster IPs and Services of another class', () => {
     const planner = new AddressPlanner(OPTIONS);
-    const theirs = service('theirs', { loadBalancerClass: 'metallb', ...status('192.0.2.1') });
-    const inside = service('inside', { type: 'ClusterIP', clusterIps: ['192.0.2.2'] });
-    const snapshot = world([pool('p', '192.0.2.0/29')], [theirs, inside, service('a')], {
+    const theirs = loadBalancer('theirs', { loadBalancerClass: 'metallb', ...status('192.0.2.1') });
+    const inside = loadBalancer('inside', { type: 'ClusterIP', clusterIps: ['192.0.2.2'] });
+    const snapshot = world([pool('p', '192.0.2.0/29')], [theirs, inside, loadBalancer('a')], {
       nodes: nodes(node('n', '192.0.2.0')),
     });
     assert.deepEqual(addressesOf(planner, snapshot), { 'ns/a': '192.0.2.3' });
@@ -142,7 +143,7 @@ describe('what belongs to others', () => {
   });
 
   test('pools of another namespace are not used, and that is told', () => {
-    const snapshot = world([pool('p', '192.0.2.0/29', { namespace: 'tenant' })], [service('a')]);
+    const snapshot = world([pool('p', '192.0.2.0/29', { namespace: 'tenant' })], [loadBalancer('a')]);
     assert.deepEqual(addressesOf(new AddressPlanner(OPTIONS), snapshot), { 'ns/a': '' });
     assert.deepEqual(messages(new AddressPlanner(OPTIONS), snapshot), [
       'p: only pools in namespace "metallb-system" are used (--metallb-namespace); this one is not',
@@ -153,7 +154,7 @@ describe('what belongs to others', () => {
 describe('how full a pool is', () => {
   const usage = (ranges: string, more = {}) =>
     new AddressPlanner(OPTIONS)
-      .plan(world([pool('p', ranges, more)], [service('a')]), 'decides')
+      .plan(world([pool('p', ranges, more)], [loadBalancer('a')]), 'decides')
       .usage.get('p');
   const cases: readonly [ranges: string, more: object, availableIPv4: number, availableIPv6: number][] = [
     ['192.0.2.0/24', {}, 255, 0],

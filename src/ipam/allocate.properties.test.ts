@@ -2,13 +2,13 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import { DUAL, loadBalancer, pool, snapshotWith } from '../../test/kit/load-balancer-objects.ts';
 import type { ObjectKey } from '../model/keys.ts';
 import type { IpAddressPool } from '../model/metallb.ts';
 import type { Service } from '../model/snapshot.ts';
 import { type Allocations, allocate, type Previous } from './allocate.ts';
 import { readPools } from './pools.ts';
 import { readRequest } from './request.ts';
-import { DUAL, pool, service, snapshotWith } from './test-objects.ts';
 
 const NAMES = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'];
 
@@ -30,7 +30,7 @@ const arbitraryService = (name: string) =>
       if (request !== '') annotations['metallb.io/loadBalancerIPs'] = request;
       if (wanted !== '') annotations['metallb.io/address-pool'] = wanted;
       const families = dual === null ? {} : { ...DUAL, ipFamilyPolicy: dual as 'PreferDualStack' };
-      return service(name, {
+      return loadBalancer(name, {
         ...families,
         annotations,
         ports,
@@ -160,7 +160,7 @@ describe('for any pools and Services', () => {
 });
 
 describe('large allocations', () => {
-  const many = Array.from({ length: 5000 }, (_, i) => service(`s${String(i).padStart(4, '0')}`));
+  const many = Array.from({ length: 5000 }, (_, i) => loadBalancer(`s${String(i).padStart(4, '0')}`));
   const timed = (
     t: { diagnostic(message: string): void },
     what: string,
@@ -190,7 +190,7 @@ describe('large allocations', () => {
 
   test('5,000 Services that share but all want one port get one address each', (t) => {
     const annotations = { 'metallb.io/allow-shared-ip': 'k' };
-    const sharers = many.map(({ meta }) => service(meta.name, { annotations }));
+    const sharers = many.map(({ meta }) => loadBalancer(meta.name, { annotations }));
     const result = timed(t, 'new', () => run([pool('p', '10.0.0.0/16')], sharers));
     assert.equal(new Set([...result.byService.values()].flatMap((each) => each.addresses)).size, 5000);
   });
@@ -200,7 +200,7 @@ describe('large allocations', () => {
       meta.key,
       { addresses: [`10.0.${(index + 1) >> 8}.${(index + 1) & 255}`], claim: null },
     ]);
-    const late = service('z', { created: 1 });
+    const late = loadBalancer('z', { created: 1 });
     const result = timed(t, 'found', () =>
       run([pool('p', '10.0.0.1-10.0.19.137')], [...many, late], new Map(had)),
     );

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { DUAL, loadBalancer, namespaceOf, pool, snapshotWith } from '../../test/kit/load-balancer-objects.ts';
 import { type ObjectKey, objectKey } from '../model/keys.ts';
 import type { IpAddressPool } from '../model/metallb.ts';
 import type { Namespace, Service, Snapshot } from '../model/snapshot.ts';
 import { type Allocations, allocate, type Previous } from './allocate.ts';
 import { readPools } from './pools.ts';
-import { DUAL, namespaceOf, pool, service, snapshotWith } from './test-objects.ts';
 
 interface World {
   readonly pools: readonly IpAddressPool[];
@@ -63,32 +63,39 @@ describe('addresses are given', () => {
     {
       name: 'lowest first, to the oldest Service first, then by name',
       pools: [pool('p', '192.0.2.8/30')],
-      services: [service('c', { created: 1 }), service('b', { created: 2 }), service('a', { created: 2 })],
+      services: [
+        loadBalancer('c', { created: 1 }),
+        loadBalancer('b', { created: 2 }),
+        loadBalancer('a', { created: 2 }),
+      ],
       gives: { c: '192.0.2.8', a: '192.0.2.9', b: '192.0.2.10' },
     },
     {
       name: 'from the ranges of a pool in their order, then from the next pool by name',
       pools: [pool('q', '203.0.113.1/32'), pool('p', '192.0.2.9-192.0.2.9 192.0.2.1/32')],
-      services: [service('a'), service('b'), service('c')],
+      services: [loadBalancer('a'), loadBalancer('b'), loadBalancer('c')],
       gives: { a: '192.0.2.9', b: '192.0.2.1', c: '203.0.113.1' },
     },
     {
       name: 'except those that end in .0 and .255 where a pool says so',
       pools: [pool('p', '192.0.1.255-192.0.2.1', { avoidBuggyIps: true })],
-      services: [service('a')],
+      services: [loadBalancer('a')],
       gives: { a: '192.0.2.1' },
     },
     {
       name: 'except those that belong to something else',
       pools: [pool('p', '192.0.2.0/30')],
-      services: [service('a')],
+      services: [loadBalancer('a')],
       reserved: { '192.0.2.0': 'Node n', '192.0.2.1': 'Service other/x' },
       gives: { a: '192.0.2.2' },
     },
     {
       name: 'not from a pool without autoAssign, unless it is asked for',
       pools: [pool('p', '192.0.2.0/30', { autoAssign: false }), pool('q', '203.0.113.0/30')],
-      services: [service('a'), service('b', { annotations: { 'metallb.universe.tf/address-pool': 'p' } })],
+      services: [
+        loadBalancer('a'),
+        loadBalancer('b', { annotations: { 'metallb.universe.tf/address-pool': 'p' } }),
+      ],
       gives: { a: '203.0.113.0', b: '192.0.2.0' },
     },
     {
@@ -98,7 +105,7 @@ describe('addresses are given', () => {
         pool('late', '198.51.100.0/32', { serviceAllocation: { namespaces: ['ns'] } }),
         pool('early', '203.0.113.0/32', { serviceAllocation: { priority: 5, namespaces: ['ns'] } }),
       ],
-      services: [service('a'), service('b'), service('c')],
+      services: [loadBalancer('a'), loadBalancer('b'), loadBalancer('c')],
       gives: { a: '203.0.113.0', b: '198.51.100.0', c: '192.0.2.0' },
     },
     {
@@ -114,24 +121,28 @@ describe('addresses are given', () => {
       ],
       namespaces: [namespaceOf('y', { team: 'a' }), namespaceOf('z', { team: 'b' })],
       services: [
-        service('in-x', { namespace: 'x', labels: { public: '' } }),
-        service('in-y', { namespace: 'y', labels: { public: '' } }),
-        service('in-z', { namespace: 'z', labels: { public: '' } }),
-        service('no-label', { namespace: 'x' }),
+        loadBalancer('in-x', { namespace: 'x', labels: { public: '' } }),
+        loadBalancer('in-y', { namespace: 'y', labels: { public: '' } }),
+        loadBalancer('in-z', { namespace: 'z', labels: { public: '' } }),
+        loadBalancer('no-label', { namespace: 'x' }),
       ],
       gives: { 'in-x': '192.0.2.0', 'in-y': '192.0.2.1', 'in-z': '', 'no-label': '' },
     },
     {
       name: 'as they are asked for by value, before those who take any',
       pools: [pool('p', '192.0.2.0/30')],
-      services: [service('a'), service('z', ask('192.0.2.0')), service('y', { loadBalancerIp: '192.0.2.1' })],
+      services: [
+        loadBalancer('a'),
+        loadBalancer('z', ask('192.0.2.0')),
+        loadBalancer('y', { loadBalancerIp: '192.0.2.1' }),
+      ],
       gives: { a: '192.0.2.2', z: '192.0.2.0', y: '192.0.2.1' },
     },
     {
       name: 'by our own annotation before that of MetalLB',
       pools: [pool('p', '192.0.2.0/30')],
       services: [
-        service('a', {
+        loadBalancer('a', {
           annotations: {
             'tidegate.io/loadBalancerIPs': '192.0.2.1',
             'metallb.io/loadBalancerIPs': '192.0.2.2',
@@ -143,16 +154,16 @@ describe('addresses are given', () => {
     {
       name: 'of the family of the cluster IP',
       pools: [pool('p', '192.0.2.0/30 2001:db8::/64')],
-      services: [service('six', { clusterIps: ['fd00::1'] }), service('four')],
+      services: [loadBalancer('six', { clusterIps: ['fd00::1'] }), loadBalancer('four')],
       gives: { six: '2001:db8::', four: '192.0.2.0' },
     },
     {
       name: 'by the families of the spec where there are no cluster IPs',
       pools: [pool('p', '192.0.2.0/30 2001:db8::/64')],
       services: [
-        service('six', { clusterIps: [], ipFamilies: ['IPv6'] }),
-        service('both', { clusterIps: [], ipFamilyPolicy: 'RequireDualStack' }),
-        service('four', { clusterIps: [] }),
+        loadBalancer('six', { clusterIps: [], ipFamilies: ['IPv6'] }),
+        loadBalancer('both', { clusterIps: [], ipFamilyPolicy: 'RequireDualStack' }),
+        loadBalancer('four', { clusterIps: [] }),
       ],
       gives: { six: '2001:db8::1', both: '192.0.2.0 2001:db8::', four: '192.0.2.1' },
     },
@@ -163,16 +174,16 @@ describe('addresses are given', () => {
         pool('six', '2001:db8::/64'),
         pool('y', '203.0.113.0/31 2001:db8:1::/64'),
       ],
-      services: [service('a', DUAL)],
+      services: [loadBalancer('a', DUAL)],
       gives: { a: '203.0.113.0 2001:db8:1::' },
     },
     {
       name: 'of the preferred family when no pool has both and both are only preferred',
       pools: [pool('four', '192.0.2.0/30'), pool('six', '2001:db8::/64')],
       services: [
-        service('a', DUAL),
-        service('b', { ...DUAL, ipFamilies: ['IPv6', 'IPv4'] }),
-        service('c', { ...DUAL, ipFamilyPolicy: 'RequireDualStack' }),
+        loadBalancer('a', DUAL),
+        loadBalancer('b', { ...DUAL, ipFamilies: ['IPv6', 'IPv4'] }),
+        loadBalancer('c', { ...DUAL, ipFamilyPolicy: 'RequireDualStack' }),
       ],
       gives: { a: '192.0.2.0', b: '2001:db8::', c: '' },
     },
@@ -180,11 +191,11 @@ describe('addresses are given', () => {
       name: 'together to Services with one sharing key and different ports',
       pools: [pool('p', '192.0.2.0/30')],
       services: [
-        service('a', { ports: 'TCP/53' }),
-        service('b', { ...share('dns'), ports: 'TCP/53' }),
-        service('c', { ...share('dns'), ports: 'UDP/53' }),
-        service('d', { ...share('dns'), ports: 'TCP/53' }),
-        service('e', { ...share('web'), ports: 'TCP/80' }),
+        loadBalancer('a', { ports: 'TCP/53' }),
+        loadBalancer('b', { ...share('dns'), ports: 'TCP/53' }),
+        loadBalancer('c', { ...share('dns'), ports: 'UDP/53' }),
+        loadBalancer('d', { ...share('dns'), ports: 'TCP/53' }),
+        loadBalancer('e', { ...share('web'), ports: 'TCP/80' }),
       ],
       gives: { a: '192.0.2.0', b: '192.0.2.1', c: '192.0.2.1', d: '192.0.2.2', e: '192.0.2.3' },
     },
@@ -192,10 +203,25 @@ describe('addresses are given', () => {
       name: 'together under Local only with the same selector',
       pools: [pool('p', '192.0.2.0/29')],
       services: [
-        service('a', { ...share('k'), ports: 'TCP/1' }),
-        service('b', { ...share('k'), ports: 'TCP/2', externalTrafficPolicy: 'Local', selector: 'app=x' }),
-        service('c', { ...share('k'), ports: 'TCP/3', externalTrafficPolicy: 'Local', selector: 'app=x' }),
-        service('d', { ...share('k'), ports: 'TCP/4', externalTrafficPolicy: 'Local', selector: 'app=y' }),
+        loadBalancer('a', { ...share('k'), ports: 'TCP/1' }),
+        loadBalancer('b', {
+          ...share('k'),
+          ports: 'TCP/2',
+          externalTrafficPolicy: 'Local',
+          selector: 'app=x',
+        }),
+        loadBalancer('c', {
+          ...share('k'),
+          ports: 'TCP/3',
+          externalTrafficPolicy: 'Local',
+          selector: 'app=x',
+        }),
+        loadBalancer('d', {
+          ...share('k'),
+          ports: 'TCP/4',
+          externalTrafficPolicy: 'Local',
+          selector: 'app=y',
+        }),
       ],
       gives: { a: '192.0.2.0', b: '192.0.2.1', c: '192.0.2.1', d: '192.0.2.2' },
     },
@@ -210,14 +236,14 @@ describe('an address is kept', () => {
     {
       name: 'although a lower one is free',
       pools: [pool('p', '192.0.2.0/29')],
-      services: [service('a'), service('b')],
+      services: [loadBalancer('a'), loadBalancer('b')],
       had: { b: '192.0.2.5' },
       gives: { a: '192.0.2.0', b: '192.0.2.5' },
     },
     {
       name: 'against those who ask for it by value',
       pools: [pool('p', '192.0.2.0/30')],
-      services: [service('a', ask('192.0.2.1')), service('b')],
+      services: [loadBalancer('a', ask('192.0.2.1')), loadBalancer('b')],
       had: { b: '192.0.2.1' },
       gives: { a: '', b: '192.0.2.1' },
     },
@@ -225,8 +251,8 @@ describe('an address is kept', () => {
       name: 'while the one that is asked for is not to be had',
       pools: [pool('p', '192.0.2.0/30')],
       services: [
-        service('a', ask('198.51.100.1')),
-        service('b', { annotations: { 'metallb.io/address-pool': 'x' } }),
+        loadBalancer('a', ask('198.51.100.1')),
+        loadBalancer('b', { annotations: { 'metallb.io/address-pool': 'x' } }),
       ],
       had: { a: '192.0.2.2', b: '192.0.2.3' },
       gives: { a: '192.0.2.2', b: '192.0.2.3' },
@@ -234,35 +260,35 @@ describe('an address is kept', () => {
     {
       name: 'when its pool no longer gives addresses by itself',
       pools: [pool('p', '192.0.2.0/30', { autoAssign: false }), pool('q', '203.0.113.0/30')],
-      services: [service('a')],
+      services: [loadBalancer('a')],
       had: { a: '192.0.2.2' },
       gives: { a: '192.0.2.2' },
     },
     {
       name: 'when its pool has another name',
       pools: [pool('renamed', '192.0.2.0/30')],
-      services: [service('a')],
+      services: [loadBalancer('a')],
       had: { a: '192.0.2.2' },
       gives: { a: '192.0.2.2' },
     },
     {
       name: 'and the second family is added from its pool',
       pools: [pool('p', '192.0.2.0/30 2001:db8::/64')],
-      services: [service('a', DUAL)],
+      services: [loadBalancer('a', DUAL)],
       had: { a: '192.0.2.2' },
       gives: { a: '192.0.2.2 2001:db8::' },
     },
     {
       name: 'alone when both families are preferred and its pool has one',
       pools: [pool('p', '192.0.2.0/30'), pool('q', '203.0.113.0/30 2001:db8::/64')],
-      services: [service('a', DUAL)],
+      services: [loadBalancer('a', DUAL)],
       had: { a: '192.0.2.2' },
       gives: { a: '192.0.2.2' },
     },
     {
       name: 'when the other family is no longer wanted',
       pools: [pool('p', '192.0.2.0/30 2001:db8::/64')],
-      services: [service('a')],
+      services: [loadBalancer('a')],
       had: { a: '192.0.2.2 2001:db8::5' },
       gives: { a: '192.0.2.2' },
     },
@@ -270,8 +296,8 @@ describe('an address is kept', () => {
       name: 'together with those it shares it with',
       pools: [pool('p', '192.0.2.0/30')],
       services: [
-        service('a', { ...share('k'), ports: 'TCP/1' }),
-        service('b', { ...share('k'), ports: 'TCP/2' }),
+        loadBalancer('a', { ...share('k'), ports: 'TCP/1' }),
+        loadBalancer('b', { ...share('k'), ports: 'TCP/2' }),
       ],
       had: { a: '192.0.2.2', b: '192.0.2.2' },
       gives: { a: '192.0.2.2', b: '192.0.2.2' },
@@ -283,21 +309,21 @@ describe('an address is kept', () => {
           serviceAllocation: { namespaceSelectors: [[{ key: 'team', operator: 'In', values: ['a'] }]] },
         }),
       ],
-      services: [service('a'), service('b')],
+      services: [loadBalancer('a'), loadBalancer('b')],
       had: { a: '192.0.2.2' },
       gives: { a: '192.0.2.2', b: '' },
     },
     {
       name: 'while no pool is there',
       pools: [],
-      services: [service('a')],
+      services: [loadBalancer('a')],
       had: { a: '192.0.2.2' },
       gives: { a: '192.0.2.2' },
     },
     {
       name: 'while a pool that it may belong to cannot be read',
       pools: [pool('q', '203.0.113.0/30')],
-      services: [service('a'), service('b', { annotations: { 'metallb.io/address-pool': 'p' } })],
+      services: [loadBalancer('a'), loadBalancer('b', { annotations: { 'metallb.io/address-pool': 'p' } })],
       had: { a: '192.0.2.2', b: '192.0.2.3' },
       snapshot: {
         problems: [
@@ -325,22 +351,22 @@ describe('what tenants cannot do to each other, and administrators not by accide
     const result = run({
       pools: [pool('p', '192.0.2.0/30')],
       services: [
-        service('a', words),
-        service('b', { ...words, namespace: 'other', ports: 'TCP/81' }),
-        service('c', { ...words, ports: 'TCP/82' }),
+        loadBalancer('a', words),
+        loadBalancer('b', { ...words, namespace: 'other', ports: 'TCP/81' }),
+        loadBalancer('c', { ...words, ports: 'TCP/82' }),
       ],
     });
     assert.deepEqual(addresses(result), { a: '192.0.2.0', b: '192.0.2.1', c: '192.0.2.0' });
   });
 
   test('a sharing key that another namespace uses shares nothing when that is not allowed', () => {
-    const stranger = service('b', { ...share('k'), namespace: 'other', ports: 'TCP/81' });
+    const stranger = loadBalancer('b', { ...share('k'), namespace: 'other', ports: 'TCP/81' });
     const asking = { 'metallb.io/allow-shared-ip': 'k', 'metallb.io/loadBalancerIPs': '192.0.2.0' };
     const services = [
-      service('a', share('k')),
+      loadBalancer('a', share('k')),
       stranger,
-      service('c', { annotations: asking, namespace: 'third', ports: 'TCP/82' }),
-      service('d', { ...share('k'), ports: 'TCP/83' }),
+      loadBalancer('c', { annotations: asking, namespace: 'third', ports: 'TCP/82' }),
+      loadBalancer('d', { ...share('k'), ports: 'TCP/83' }),
     ];
     const world = { pools: [pool('p', '192.0.2.0/30')], services, had: { a: '192.0.2.0' } };
     assert.deepEqual(addresses(run({ ...world, shareAcrossNamespaces: true })), {
@@ -359,7 +385,11 @@ describe('what tenants cannot do to each other, and administrators not by accide
 
   test('an older pool that grows into a newer one moves nobody', () => {
     const newer = pool('newer', '192.0.2.0/28', { created: 2 });
-    const services = [service('a'), service('b', { created: 1 }), service('c', { created: 2 })];
+    const services = [
+      loadBalancer('a'),
+      loadBalancer('b', { created: 1 }),
+      loadBalancer('c', { created: 2 }),
+    ];
     const world = { services, had: { a: '192.0.2.3', b: '192.0.2.14' } };
     const before = run({ ...world, pools: [pool('old', '198.51.100.0/30'), newer] });
     const after = run({ ...world, pools: [pool('old', '192.0.2.2-192.0.2.4'), newer] });
@@ -373,8 +403,8 @@ describe('what tenants cannot do to each other, and administrators not by accide
     const result = run({
       pools: [pool('p', '126.255.255.255-128.0.0.0 223.255.255.255-255.255.255.255')],
       services: ['a', 'b', 'c', 'd']
-        .map((name, created) => service(name, { created }))
-        .concat(service('e', { ...ask('127.0.0.1'), created: 9 })),
+        .map((name, created) => loadBalancer(name, { created }))
+        .concat(loadBalancer('e', { ...ask('127.0.0.1'), created: 9 })),
     });
     assert.deepEqual(addresses(result), {
       a: '126.255.255.255',
@@ -393,7 +423,7 @@ describe('what tenants cannot do to each other, and administrators not by accide
     const dual = { ...DUAL, ipFamilyPolicy: 'RequireDualStack' } as const;
     const result = run({
       pools: [pool('four', '192.0.2.0/28'), pool('six', '2001:db8::/64')],
-      services: [service('a', dual), service('b', { ...dual, ...ask('192.0.2.6,2001:db8::6') })],
+      services: [loadBalancer('a', dual), loadBalancer('b', { ...dual, ...ask('192.0.2.6,2001:db8::6') })],
       had: { a: '192.0.2.5 2001:db8::5', b: '192.0.2.6 2001:db8::6' },
     });
     assert.deepEqual(addresses(result), { a: '192.0.2.5 2001:db8::5', b: '192.0.2.6 2001:db8::6' });
@@ -404,7 +434,7 @@ describe('what tenants cannot do to each other, and administrators not by accide
     const tenThousand = Array.from({ length: 10_000 }, (_, i) => `10.${i >> 8}.${i & 255}.0/25`).join(' ');
     const result = run({
       pools: [pool('a', tenThousand), pool('b', '10.0.0.0/8 ::/0', { created: 1 })],
-      services: [service('x', { ...DUAL, annotations: { 'metallb.io/address-pool': 'b' } })],
+      services: [loadBalancer('x', { ...DUAL, annotations: { 'metallb.io/address-pool': 'b' } })],
     });
     assert.deepEqual(addresses(result), { x: '10.0.0.128 ::2' });
   });
@@ -415,21 +445,21 @@ describe('an address is given up', () => {
     {
       name: 'for the one that is asked for',
       pools: [pool('p', '192.0.2.0/30')],
-      services: [service('a', ask('192.0.2.3'))],
+      services: [loadBalancer('a', ask('192.0.2.3'))],
       had: { a: '192.0.2.0' },
       gives: { a: '192.0.2.3' },
     },
     {
       name: 'for one of the pool that is asked for, and goes to who waits for it',
       pools: [pool('p', '192.0.2.0/32'), pool('q', '203.0.113.0/32', { autoAssign: false })],
-      services: [service('a', { annotations: { 'metallb.io/address-pool': 'q' } }), service('b')],
+      services: [loadBalancer('a', { annotations: { 'metallb.io/address-pool': 'q' } }), loadBalancer('b')],
       had: { a: '192.0.2.0' },
       gives: { a: '203.0.113.0', b: '192.0.2.0' },
     },
     {
       name: 'when no pool has it any more',
       pools: [pool('p', '203.0.113.0/30')],
-      services: [service('a')],
+      services: [loadBalancer('a')],
       had: { a: '192.0.2.0' },
       gives: { a: '203.0.113.0' },
     },
@@ -439,28 +469,28 @@ describe('an address is given up', () => {
         pool('p', '192.0.2.0/30', { serviceAllocation: { namespaces: ['x'] } }),
         pool('q', '203.0.113.0/30'),
       ],
-      services: [service('a')],
+      services: [loadBalancer('a')],
       had: { a: '192.0.2.0' },
       gives: { a: '203.0.113.0' },
     },
     {
       name: 'when it ends in .0 and its pool leaves those out now',
       pools: [pool('p', '192.0.2.0/30', { avoidBuggyIps: true })],
-      services: [service('a')],
+      services: [loadBalancer('a')],
       had: { a: '192.0.2.0' },
       gives: { a: '192.0.2.1' },
     },
     {
       name: 'by the newer one of two that may not share it',
       pools: [pool('p', '192.0.2.0/30')],
-      services: [service('a', { created: 2 }), service('b', { created: 1 })],
+      services: [loadBalancer('a', { created: 2 }), loadBalancer('b', { created: 1 })],
       had: { a: '192.0.2.2', b: '192.0.2.2' },
       gives: { b: '192.0.2.2', a: '192.0.2.0' },
     },
     {
       name: 'when both families are required and another pool has both',
       pools: [pool('p', '192.0.2.0/30'), pool('q', '203.0.113.0/30 2001:db8::/64')],
-      services: [service('a', { ...DUAL, ipFamilyPolicy: 'RequireDualStack' })],
+      services: [loadBalancer('a', { ...DUAL, ipFamilyPolicy: 'RequireDualStack' })],
       had: { a: '192.0.2.2' },
       gives: { a: '203.0.113.0 2001:db8::' },
     },
@@ -472,11 +502,11 @@ describe('an address is given up', () => {
   test('by the one that changed its sharing key, not by those it shared with', () => {
     const pools = readPools(snapshotWith([pool('p', '192.0.2.0/30')]), null);
     const before = ['a', 'b', 'c'].map((name, index) =>
-      service(name, { ...share('k'), ports: `TCP/${index + 1}` }),
+      loadBalancer(name, { ...share('k'), ports: `TCP/${index + 1}` }),
     );
     const common = { pools, namespaces: new Map(), reserved: new Map(), shareAcrossNamespaces: true };
     const first = allocate({ ...common, services: before, previous: new Map() });
-    const after = [service('a', { ...share('other'), ports: 'TCP/1' }), ...before.slice(1)];
+    const after = [loadBalancer('a', { ...share('other'), ports: 'TCP/1' }), ...before.slice(1)];
     const second = allocate({ ...common, services: after, previous: first.byService });
     assert.deepEqual(addresses(first), { a: '192.0.2.0', b: '192.0.2.0', c: '192.0.2.0' });
     assert.deepEqual(addresses(second), { a: '192.0.2.1', b: '192.0.2.0', c: '192.0.2.0' });
@@ -488,13 +518,13 @@ describe('what cannot be granted is said with what to do', () => {
     {
       name: 'no pool for a Service of our class',
       pools: [],
-      services: [service('a', { loadBalancerClass: 'tidegate.io/load-balancer' }), service('b')],
+      services: [loadBalancer('a', { loadBalancerClass: 'tidegate.io/load-balancer' }), loadBalancer('b')],
       says: ['a|error||there is no address pool: make an IPAddressPool; until then it has no address'],
     },
     {
       name: 'no pool gives addresses by itself',
       pools: [pool('p', '192.0.2.0/30', { autoAssign: false })],
-      services: [service('a')],
+      services: [loadBalancer('a')],
       says: [
         'a|error||no pool gives addresses to this Service: make an IPAddressPool that does (see its autoAssign and serviceAllocation); until then it has no address',
       ],
@@ -502,7 +532,7 @@ describe('what cannot be granted is said with what to do', () => {
     {
       name: 'exhaustion',
       pools: [pool('p', '192.0.2.0/32')],
-      services: [service('a'), service('b')],
+      services: [loadBalancer('a'), loadBalancer('b')],
       says: [
         'b|error||the pool "p" has no free address (IPv4): add addresses to a pool, or delete a Service that needs none; until then it has no address',
       ],
@@ -510,7 +540,7 @@ describe('what cannot be granted is said with what to do', () => {
     {
       name: 'an address of another Service',
       pools: [pool('p', '192.0.2.0/30')],
-      services: [service('a'), service('b', ask('192.0.2.0'))],
+      services: [loadBalancer('a'), loadBalancer('b', ask('192.0.2.0'))],
       had: { a: '192.0.2.0', b: '192.0.2.1' },
       says: [
         'b|warning|metadata.annotations[metallb.io/loadBalancerIPs]|192.0.2.0 is in use by Service ns/a: give both the same metallb.io/allow-shared-ip, or ask for another address; until then it keeps 192.0.2.1',
@@ -520,8 +550,8 @@ describe('what cannot be granted is said with what to do', () => {
       name: 'a port that is taken on the shared address',
       pools: [pool('p', '192.0.2.0/30')],
       services: [
-        service('a', { annotations: { 'metallb.io/allow-shared-ip': 'k' } }),
-        service('b', {
+        loadBalancer('a', { annotations: { 'metallb.io/allow-shared-ip': 'k' } }),
+        loadBalancer('b', {
           annotations: { 'metallb.io/allow-shared-ip': 'k', 'metallb.io/loadBalancerIPs': '192.0.2.0' },
         }),
       ],
@@ -534,9 +564,9 @@ describe('what cannot be granted is said with what to do', () => {
       name: 'an address of no pool, one of a Node, and one of another pool than the one asked for',
       pools: [pool('p', '192.0.2.0/30'), pool('q', '203.0.113.0/30')],
       services: [
-        service('a', ask('198.51.100.7')),
-        service('b', ask('192.0.2.0')),
-        service('c', {
+        loadBalancer('a', ask('198.51.100.7')),
+        loadBalancer('b', ask('192.0.2.0')),
+        loadBalancer('c', {
           annotations: { 'metallb.io/address-pool': 'q', 'metallb.io/loadBalancerIPs': '192.0.2.1' },
         }),
       ],
@@ -551,11 +581,11 @@ describe('what cannot be granted is said with what to do', () => {
       name: 'requests that are no addresses, or of the wrong families, or twice',
       pools: [pool('p', '192.0.2.0/30')],
       services: [
-        service('a', ask('web')),
-        service('b', ask('2001:db8::1')),
-        service('c', { ...ask('192.0.2.1'), loadBalancerIp: '192.0.2.2' }),
-        service('d', { ...DUAL, ...ask('192.0.2.1') }),
-        service('e', { ipFamilyPolicy: 'RequireDualStack' }),
+        loadBalancer('a', ask('web')),
+        loadBalancer('b', ask('2001:db8::1')),
+        loadBalancer('c', { ...ask('192.0.2.1'), loadBalancerIp: '192.0.2.2' }),
+        loadBalancer('d', { ...DUAL, ...ask('192.0.2.1') }),
+        loadBalancer('e', { ipFamilyPolicy: 'RequireDualStack' }),
       ],
       says: [
         'a|error|metadata.annotations[metallb.io/loadBalancerIPs]|"web" must be an IP address, or an IPv4 and an IPv6 address with a comma between; until then it has no address',
@@ -568,7 +598,7 @@ describe('what cannot be granted is said with what to do', () => {
     {
       name: 'a pool that does not exist',
       pools: [pool('p', '192.0.2.0/30')],
-      services: [service('a', { annotations: { 'metallb.io/address-pool': 'x' } })],
+      services: [loadBalancer('a', { annotations: { 'metallb.io/address-pool': 'x' } })],
       says: [
         'a|error|metadata.annotations[metallb.io/address-pool]|there is no pool "x": make an IPAddressPool of this name, or ask for another one; until then it has no address',
       ],

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { loadBalancer, pool, snapshotWith } from '../../test/kit/load-balancer-objects.ts';
 import type { Service } from '../model/snapshot.ts';
 import { readPools } from './pools.ts';
 import { type Books, exposedServices } from './service-addresses.ts';
-import { pool, service, snapshotWith } from './test-objects.ts';
 
 function books(services: readonly Service[], more: Partial<Books> = {}): Books {
   return {
@@ -35,12 +35,12 @@ const status = (ip: string) => ({ loadBalancer: [{ ip, hostname: '', ipMode: nul
 describe('the addresses on which a Service answers', () => {
   test('are those of its status; only ours, and only those of a pool that may serve it, are ours to announce', () => {
     const services = [
-      service('ours', status('192.0.2.1')),
-      service('theirs', { ...status('192.0.2.2'), loadBalancerClass: 'theirs' }),
-      service('no-pool', status('198.51.100.1')),
-      service('not-for-us', status('203.0.113.1')),
-      service('name', { loadBalancer: [{ ip: '', hostname: 'lb.example.com', ipMode: null }] }),
-      service('inside', { type: 'ClusterIP' }),
+      loadBalancer('ours', status('192.0.2.1')),
+      loadBalancer('theirs', { ...status('192.0.2.2'), loadBalancerClass: 'theirs' }),
+      loadBalancer('no-pool', status('198.51.100.1')),
+      loadBalancer('not-for-us', status('203.0.113.1')),
+      loadBalancer('name', { loadBalancer: [{ ip: '', hostname: 'lb.example.com', ipMode: null }] }),
+      loadBalancer('inside', { type: 'ClusterIP' }),
     ];
     assert.deepEqual(listed(books(services)), [
       'ours: 192.0.2.1 load-balancer p',
@@ -51,15 +51,15 @@ describe('the addresses on which a Service answers', () => {
   });
 
   test('are those that were decided on where there is no status', () => {
-    const decided = new Map([[service('a').meta.key, { addresses: ['192.0.2.7'] }]]);
-    const services = [service('a', status('192.0.2.1')), service('b', status('192.0.2.2'))];
+    const decided = new Map([[loadBalancer('a').meta.key, { addresses: ['192.0.2.7'] }]]);
+    const services = [loadBalancer('a', status('192.0.2.1')), loadBalancer('b', status('192.0.2.2'))];
     assert.deepEqual(listed(books(services, { decided })), ['a: 192.0.2.7 load-balancer p']);
   });
 
   for (const announceExternalIps of [false, true]) {
     test(`are external IPs, too, ${announceExternalIps ? 'announced as far as a pool has them' : 'not announced'}`, () => {
       const services = [
-        service('a', { type: 'ClusterIP', externalIps: ['192.0.2.9', '203.0.113.9', '8.8.8.8'] }),
+        loadBalancer('a', { type: 'ClusterIP', externalIps: ['192.0.2.9', '203.0.113.9', '8.8.8.8'] }),
       ];
       const inPool = announceExternalIps ? 'p' : 'null';
       assert.deepEqual(listed(books(services, { announceExternalIps })), [
@@ -69,8 +69,8 @@ describe('the addresses on which a Service answers', () => {
   }
 
   test('include those of all nodes when there are node ports', () => {
-    const port = { ...service('a').ports[0]!, nodePort: 30_080 };
-    assert.deepEqual(listed(books([{ ...service('a', { type: 'NodePort' }), ports: [port] }])), [
+    const port = { ...loadBalancer('a').ports[0]!, nodePort: 30_080 };
+    assert.deepEqual(listed(books([{ ...loadBalancer('a', { type: 'NodePort' }), ports: [port] }])), [
       'a: node ports',
     ]);
   });

@@ -9,6 +9,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { test } from 'node:test';
 import { parseAllDocuments, stringify } from 'yaml';
+import { snapshotOf } from '../../test/kit/objects.ts';
+import { OPTIONS } from '../../test/kit/translate-options.ts';
 import { explain, explainedRequest } from '../dataplane/route/explain.ts';
 import { formatProblem } from '../model/problem.ts';
 import type { Endpoint, HostTable, Route, RoutingTable } from '../model/routing-table.ts';
@@ -16,7 +18,6 @@ import type { AnyObject, Ingress, ResolvedName } from '../model/snapshot.ts';
 import { UNVERIFIED_TLS, type UpstreamTls } from '../model/upstream-tls.ts';
 import { decodeObject } from '../sources/decode/all.ts';
 import type { TranslateOptions } from './options.ts';
-import { OPTIONS, snapshotOf } from './test-objects.ts';
 import { createTranslator } from './translate.ts';
 import type { Translation } from './translation.ts';
 

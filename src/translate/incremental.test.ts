@@ -1,22 +1,22 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { objectKey } from '../model/keys.ts';
-import type { AnyObject, ResolvedName, Service, Snapshot } from '../model/snapshot.ts';
-import { diffTables } from '../model/table-patch.ts';
 import {
   backend,
   endpoint,
   ingress,
   ingressClass,
   meta,
-  OPTIONS,
   service,
   servicePort,
   slice,
   snapshotOf,
   tlsSecret,
-} from './test-objects.ts';
+} from '../../test/kit/objects.ts';
+import { OPTIONS } from '../../test/kit/translate-options.ts';
+import { objectKey } from '../model/keys.ts';
+import type { AnyObject, ResolvedName, Service, Snapshot } from '../model/snapshot.ts';
+import { diffTables } from '../model/table-patch.ts';
 import { createTranslator } from './translate.ts';
 
 /** A world of few names, so that random edits meet: what they refer to comes, goes and changes. */

@@ -1,15 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { backend, ingress, ingressClass, meta, service, snapshotOf } from '../../test/kit/objects.ts';
+import { OPTIONS } from '../../test/kit/translate-options.ts';
 import type { Ingress } from '../model/snapshot.ts';
-import {
-  backend,
-  ingress,
-  ingressClass,
-  meta,
-  OPTIONS,
-  service,
-  snapshotOf,
-} from '../translate/test-objects.ts';
 import { needsReview, readReview, reviewAnswer } from './admission-review.ts';
 import { Reviewer } from './reviewer.ts';
 

@@ -11,11 +11,11 @@ import { decodeObject } from '../../src/sources/decode/all.ts';
 import { kubernetesSource } from '../../src/sources/kubernetes/kubernetes.ts';
 import { nextSnapshot } from '../../src/sources/store.ts';
 import type { TranslateOptions } from '../../src/translate/options.ts';
-import { OPTIONS } from '../../src/translate/test-objects.ts';
 import { createTranslator } from '../../src/translate/translate.ts';
 import type { Translation } from '../../src/translate/translation.ts';
 import { type FakeCluster, startFakeCluster } from '../kit/fake-cluster.ts';
 import type { KubeObject } from '../kit/manifests.ts';
+import { OPTIONS } from '../kit/translate-options.ts';
 
 interface Example {
   readonly options: Partial<TranslateOptions>;

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { bgpPeer, byKey, node as nodeObject, meta as objectMeta } from '../../../test/kit/objects.ts';
 import { parseRange } from '../../model/ip-range.ts';
 import { formatPrefix } from '../../model/ip-text.ts';
 import { objectKey } from '../../model/keys.ts';
@@ -17,44 +18,11 @@ import {
 import { EXCLUDE_LABEL } from '../pool-choice.ts';
 import { type NodePlan, type PlanInput, type PlanSources, planNode } from './plan.ts';
 
-const meta = (name: string, more: Partial<ObjectMeta> = {}): ObjectMeta => ({
-  namespace: 'lb',
-  name,
-  key: objectKey('lb', name),
-  labels: new Map(),
-  annotations: new Map(),
-  creationTimestamp: 0,
-  generation: 1,
-  uid: '',
-  position: null,
-  ...more,
-});
-const mapOf = <T extends { readonly meta: ObjectMeta }>(...objects: T[]) =>
-  new Map(objects.map((object) => [object.meta.key, object]));
-
-const peer = (name: string, more: Partial<BgpPeer> = {}): BgpPeer => ({
-  kind: 'BGPPeer',
-  meta: meta(name),
-  myAsn: 64512,
-  peerAsn: 64513,
-  localAsn: null,
-  peer: { kind: 'address', address: '192.0.2.254' },
-  sourceAddress: null,
-  peerPort: 179,
-  holdTimeSeconds: null,
-  keepaliveSeconds: null,
-  connectSeconds: null,
-  routerId: null,
-  nodeSelectors: [],
-  password: null,
-  passwordSecret: null,
-  bfdProfile: null,
-  gracefulRestart: false,
-  ebgpMultiHop: false,
-  vrf: null,
-  dualStackAddressFamily: false,
-  ...more,
-});
+const meta = (name: string, more: Partial<ObjectMeta> = {}): ObjectMeta =>
+  objectMeta(name, { namespace: 'lb', ...more });
+const mapOf = <T extends { readonly meta: ObjectMeta }>(...objects: T[]) => byKey(objects);
+const peer = (name: string, more: Partial<BgpPeer> = {}): BgpPeer =>
+  bgpPeer(name, { meta: meta(name), ...more });
 const advertisement = (name: string, more: Partial<BgpAdvertisement> = {}): BgpAdvertisement => ({
   kind: 'BGPAdvertisement',
   meta: meta(name),
@@ -78,17 +46,12 @@ const pool = (name: string, labels: Record<string, string> = {}): IpAddressPool 
   serviceAllocation: null,
   usage: null,
 });
-const node = (more: Partial<Node> = {}, labels: Record<string, string> = {}): Node => ({
-  kind: 'Node',
-  meta: meta('node-a', { namespace: '', labels: new Map(Object.entries(labels)) }),
-  addresses: [{ type: 'InternalIP', address: '192.0.2.1' }],
-  ready: true,
-  networkUnavailable: false,
-  unschedulable: false,
-  taints: [],
-  podCidrs: [],
-  ...more,
-});
+const node = (more: Partial<Node> = {}, labels: Record<string, string> = {}): Node =>
+  nodeObject('node-a', {
+    meta: meta('node-a', { namespace: '', labels: new Map(Object.entries(labels)) }),
+    addresses: [{ type: 'InternalIP', address: '192.0.2.1' }],
+    ...more,
+  });
 function exposed(
   name: string,
   address: string,

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { describe, test } from 'node:test';
+import { peerConfig } from '../../../test/kit/bgp-peer-config.ts';
 import { type Scope, within } from '../../../test/kit/waiting.ts';
 import { parsePrefix } from '../../model/ip.ts';
 import type { BfdEngine } from '../bfd/engine.ts';
@@ -18,30 +19,8 @@ import { BgpSpeaker } from './speaker.ts';
 
 const NO_BFD: BfdEngine = { watch: () => () => {} };
 
-const peer = (more: Partial<PeerConfig>): PeerConfig => ({
-  name: 'peer',
-  address: '127.0.0.1',
-  port: 179,
-  localAs: 64512,
-  peerAs: 'external',
-  routerId: 1,
-  holdSeconds: 90,
-  keepaliveSeconds: null,
-  connectSeconds: 1,
-  passive: false,
-  families: ['ipv4'],
-  extendedNextHop: false,
-  gracefulRestart: null,
-  sourceAddress: null,
-  password: null,
-  hops: 1,
-  ttlSecurity: false,
-  device: null,
-  nextHop4: null,
-  nextHop6: null,
-  bfd: null,
-  ...more,
-});
+const peer = (more: Partial<PeerConfig>): PeerConfig =>
+  peerConfig({ name: 'peer', address: '127.0.0.1', ...more });
 
 class Watched {
   readonly statuses: SessionStatus[] = [];

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import { byKey, node as nodeObject, meta as objectMeta } from '../../../test/kit/objects.ts';
 import { objectKey } from '../../model/keys.ts';
 import type { IpAddressPool, L2Advertisement } from '../../model/metallb.ts';
 import type { ExposedService } from '../../model/service-address.ts';
@@ -9,19 +10,8 @@ import { EXCLUDE_LABEL } from '../pool-choice.ts';
 import { type Layer2PlanInput, planLayer2 } from './plan.ts';
 import { elect, type Member } from './wanted.ts';
 
-const meta = (name: string, labels: Record<string, string> = {}, namespace = 'lb'): ObjectMeta => ({
-  namespace,
-  name,
-  key: objectKey(namespace, name),
-  labels: new Map(Object.entries(labels)),
-  annotations: new Map(),
-  creationTimestamp: 0,
-  generation: 1,
-  uid: '',
-  position: null,
-});
-const mapOf = <T extends { readonly meta: ObjectMeta }>(objects: readonly T[]) =>
-  new Map(objects.map((object) => [object.meta.key, object]));
+const meta = (name: string, labels: Record<string, string> = {}, namespace = 'lb'): ObjectMeta =>
+  objectMeta(name, { namespace, labels: new Map(Object.entries(labels)) });
 const advertisement = (name: string, more: Partial<L2Advertisement> = {}): L2Advertisement => ({
   kind: 'L2Advertisement',
   meta: meta(name),
@@ -42,17 +32,8 @@ const pool = (name: string): IpAddressPool => ({
   serviceAllocation: null,
   usage: null,
 });
-const node = (name: string, more: Partial<Node> = {}, labels: Record<string, string> = {}): Node => ({
-  kind: 'Node',
-  meta: meta(name, { name, ...labels }, ''),
-  addresses: [],
-  ready: true,
-  networkUnavailable: false,
-  unschedulable: false,
-  taints: [],
-  podCidrs: [],
-  ...more,
-});
+const node = (name: string, more: Partial<Node> = {}, labels: Record<string, string> = {}): Node =>
+  nodeObject(name, { meta: meta(name, { name, ...labels }, ''), ...more });
 const service = (
   name: string,
   address: string,
@@ -100,10 +81,10 @@ const three = ['node-a', 'node-b', 'node-c'].map((name) => node(name));
 function plan(world: World) {
   const input: Layer2PlanInput = {
     sources: {
-      l2Advertisements: mapOf(world.advertisements ?? [advertisement('all')]),
-      ipAddressPools: mapOf(world.pools ?? [pool('main')]),
-      endpointSlices: mapOf(world.slices ?? [slice('web', ['node-a'])]),
-      nodes: mapOf(world.nodes ?? three),
+      l2Advertisements: byKey(world.advertisements ?? [advertisement('all')]),
+      ipAddressPools: byKey(world.pools ?? [pool('main')]),
+      endpointSlices: byKey(world.slices ?? [slice('web', ['node-a'])]),
+      nodes: byKey(world.nodes ?? three),
     },
     services: world.services ?? [service('web', VIP)],
     namespace: 'lb',

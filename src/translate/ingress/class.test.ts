@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { ingress, ingressClass, meta, snapshotOf } from '../../../test/kit/objects.ts';
+import { OPTIONS } from '../../../test/kit/translate-options.ts';
 import type { IngressClass } from '../../model/snapshot.ts';
-import { ingress, ingressClass, meta, OPTIONS, snapshotOf } from '../test-objects.ts';
 import { ownership } from './class.ts';
 
 const FOREIGN = 'k8s.io/ingress-nginx';

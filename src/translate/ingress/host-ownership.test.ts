@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { backend, ingress, meta, service, snapshotOf } from '../../../test/kit/objects.ts';
+import { OPTIONS } from '../../../test/kit/translate-options.ts';
 import { objectKey } from '../../model/keys.ts';
 import type { Ingress, Snapshot } from '../../model/snapshot.ts';
-import { backend, ingress, meta, OPTIONS, service, snapshotOf } from '../test-objects.ts';
 import { createTranslator } from '../translate.ts';
 import { byPrecedence } from './precedence.ts';
 

@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { issue, tlsSecret } from '../../../test/kit/certificates.ts';
+import { ingress, meta, snapshotOf } from '../../../test/kit/objects.ts';
+import { OPTIONS } from '../../../test/kit/translate-options.ts';
 import type { Ingress, Secret } from '../../model/snapshot.ts';
 import { decodeObject } from '../../sources/decode/all.ts';
-import { ingress, meta, OPTIONS, snapshotOf } from '../test-objects.ts';
 import { createTranslator } from '../translate.ts';
 
 const DAY_MS = 24 * 3600 * 1000;

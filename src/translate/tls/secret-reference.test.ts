@@ -1,9 +1,10 @@
 /** Secrets that annotations name: which of them Tidegate reads. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { ingress, meta } from '../../../test/kit/objects.ts';
+import { OPTIONS } from '../../../test/kit/translate-options.ts';
 import { objectKey } from '../../model/keys.ts';
 import { EMPTY_SNAPSHOT } from '../../model/snapshot.ts';
-import { ingress, meta, OPTIONS } from '../test-objects.ts';
 import { createTranslator } from '../translate.ts';
 
 const PREFIX = 'nginx.ingress.kubernetes.io';

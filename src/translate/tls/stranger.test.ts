@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { issue, tlsSecret } from '../../../test/kit/certificates.ts';
+import { backend, ingress, meta, service, snapshotOf } from '../../../test/kit/objects.ts';
+import { OPTIONS } from '../../../test/kit/translate-options.ts';
 import { hostMatches, owningHost } from '../../dataplane/route/linear.ts';
 import type { TlsHost } from '../../model/certificate.ts';
 import type { Hostname } from '../../model/keys.ts';
@@ -10,7 +12,6 @@ import type { HostTable, Route, RoutingTable } from '../../model/routing-table.t
 import { type Ingress, type Secret, SecretBytes, type Service } from '../../model/snapshot.ts';
 import { decodeObject } from '../../sources/decode/all.ts';
 import type { TranslateOptions } from '../options.ts';
-import { backend, ingress, meta, OPTIONS, service, snapshotOf } from '../test-objects.ts';
 import { createTranslator } from '../translate.ts';
 import type { Translation } from '../translation.ts';
 

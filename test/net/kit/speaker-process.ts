@@ -8,6 +8,7 @@ import type { Route } from '../../../src/announce/bgp/rib-out.ts';
 import { RoutingThread } from '../../../src/announce/bgp/thread.ts';
 import { parseCommunity } from '../../../src/model/bgp-community.ts';
 import { parsePrefix } from '../../../src/model/ip.ts';
+import { peerConfig } from '../../kit/bgp-peer-config.ts';
 
 export type PeerText = Pick<PeerConfig, 'name' | 'address'> & Partial<PeerConfig>;
 
@@ -30,27 +31,7 @@ export type SpeakerCommand =
   /** Keeps the main thread from doing anything else. */
   | { readonly do: 'block'; readonly ms: number };
 
-const DEFAULTS: Omit<PeerConfig, 'name' | 'address'> = {
-  localAs: 64512,
-  peerAs: 64513,
-  routerId: 0x0a000001,
-  holdSeconds: 90,
-  keepaliveSeconds: null,
-  connectSeconds: 1,
-  passive: false,
-  families: ['ipv4'],
-  extendedNextHop: false,
-  gracefulRestart: null,
-  port: 179,
-  sourceAddress: null,
-  password: null,
-  hops: 1,
-  ttlSecurity: false,
-  device: null,
-  nextHop4: null,
-  nextHop6: null,
-  bfd: null,
-};
+const DEFAULTS = { peerAs: 64513, routerId: 0x0a000001 };
 
 function route({ prefix, localPref, communities = [] }: RouteText): Route {
   const parsed = communities.map((text) => parseCommunity(text));
@@ -82,7 +63,7 @@ function perform(command: SpeakerCommand): void {
       return thread.listen(command.addresses);
     case 'apply':
       return thread.apply({
-        peers: command.peers.map((peer) => ({ ...DEFAULTS, ...peer })),
+        peers: command.peers.map((peer) => peerConfig({ ...DEFAULTS, ...peer })),
         routes: new Map(Object.entries(command.routes).map(([name, routes]) => [name, routes.map(route)])),
       });
     case 'block': {

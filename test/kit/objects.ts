@@ -1,40 +1,20 @@
-/** For tests: decoded objects with good defaults, of which a test says only what it is about. */
-import { objectKey } from '../model/keys.ts';
+/** Decoded objects with good defaults, of which a test says only what it is about. */
+import { type ObjectKey, objectKey } from '../../src/model/keys.ts';
+import type { BgpPeer } from '../../src/model/metallb.ts';
 import type {
   EndpointSlice,
   Ingress,
   IngressBackend,
   IngressClass,
+  Node,
   ObjectMeta,
   Secret,
   Service,
   ServicePort,
   SliceEndpoint,
   Snapshot,
-} from '../model/snapshot.ts';
-import { EMPTY_SNAPSHOT, SecretBytes } from '../model/snapshot.ts';
-import type { TranslateOptions } from './options.ts';
-
-export const OPTIONS: TranslateOptions = {
-  controller: 'tidegate.io/ingress-controller',
-  ingressClass: 'tidegate',
-  watchIngressWithoutClass: false,
-  hostSharing: 'any-namespace',
-  defaultBalance: { kind: 'round-robin' },
-  defaultPolicy: {
-    maxBodyBytes: 0,
-    connectTimeoutMs: 2000,
-    responseTimeoutMs: 60_000,
-    sendTimeoutMs: 30_000,
-    retries: 2,
-    tlsRedirect: 'with-tls',
-    keepTrailingSlash: false,
-  },
-  externalNames: { enabled: true, allowLoopback: false },
-  defaultCertificate: null,
-  fallbackCertificate: null,
-  now: () => Date.UTC(2026, 0, 1),
-};
+} from '../../src/model/snapshot.ts';
+import { EMPTY_SNAPSHOT, SecretBytes } from '../../src/model/snapshot.ts';
 
 export function meta(name: string, more: Partial<ObjectMeta> = {}): ObjectMeta {
   const namespace = more.namespace ?? 'ns';
@@ -78,11 +58,10 @@ export function backend(text: string): IngressBackend {
 }
 
 export function ingressClass(name: string, more: Partial<Omit<IngressClass, 'kind'>> = {}): IngressClass {
-  const controller = OPTIONS.controller;
   return {
     kind: 'IngressClass',
     meta: meta(name, { namespace: '' }),
-    controller,
+    controller: 'tidegate.io/ingress-controller',
     isDefault: false,
     parameters: null,
     ...more,
@@ -153,6 +132,47 @@ export function endpoint(address: string, more: Partial<SliceEndpoint> = {}): Sl
   };
 }
 
+export function node(name: string, more: Partial<Omit<Node, 'kind'>> = {}): Node {
+  return {
+    kind: 'Node',
+    meta: meta(name, { namespace: '' }),
+    addresses: [],
+    ready: true,
+    networkUnavailable: false,
+    unschedulable: false,
+    taints: [],
+    podCidrs: [],
+    ...more,
+  };
+}
+
+/** What decoding gives where only the required fields are set. */
+export function bgpPeer(name: string, more: Partial<Omit<BgpPeer, 'kind'>> = {}): BgpPeer {
+  return {
+    kind: 'BGPPeer',
+    meta: meta(name, { namespace: 'metallb-system' }),
+    myAsn: 64512,
+    peerAsn: 64513,
+    localAsn: null,
+    peer: { kind: 'address', address: '192.0.2.254' },
+    sourceAddress: null,
+    peerPort: 179,
+    holdTimeSeconds: null,
+    keepaliveSeconds: null,
+    connectSeconds: null,
+    routerId: null,
+    nodeSelectors: [],
+    password: null,
+    passwordSecret: null,
+    bfdProfile: null,
+    gracefulRestart: false,
+    ebgpMultiHop: false,
+    vrf: null,
+    dualStackAddressFamily: false,
+    ...more,
+  };
+}
+
 export function tlsSecret(name: string): Secret {
   const bytes = new SecretBytes(new Uint8Array([1]));
   const data = new Map([
@@ -162,15 +182,16 @@ export function tlsSecret(name: string): Secret {
   return { kind: 'Secret', meta: meta(name), type: 'kubernetes.io/tls', data };
 }
 
+/** Objects as a snapshot has them. */
+export function byKey<T extends { readonly meta: ObjectMeta }>(objects: readonly T[]): Map<ObjectKey, T> {
+  return new Map(objects.map((object) => [object.meta.key, object]));
+}
+
 type TestObject = Ingress | IngressClass | Service | EndpointSlice | Secret;
 
 export function snapshotOf(objects: readonly TestObject[], more: Partial<Snapshot> = {}): Snapshot {
   const of = <K extends TestObject['kind']>(kind: K) =>
-    new Map(
-      objects
-        .filter((object): object is Extract<TestObject, { kind: K }> => object.kind === kind)
-        .map((object) => [object.meta.key, object] as const),
-    );
+    byKey(objects.filter((object): object is Extract<TestObject, { kind: K }> => object.kind === kind));
   return {
     ...EMPTY_SNAPSHOT,
     version: 1,

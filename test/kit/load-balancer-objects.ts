@@ -1,25 +1,9 @@
-/** For tests: pools and Services of which a test says only what it is about. */
-import { parseRange } from '../model/ip-range.ts';
-import { objectKey } from '../model/keys.ts';
-import type { IpAddressPool, ServiceAllocation } from '../model/metallb.ts';
-import type { Namespace, ObjectMeta, Service, ServicePort, Snapshot } from '../model/snapshot.ts';
-import { EMPTY_SNAPSHOT } from '../model/snapshot.ts';
-
-export function meta(name: string, more: Partial<ObjectMeta> = {}): ObjectMeta {
-  const namespace = more.namespace ?? 'ns';
-  return {
-    namespace,
-    name,
-    key: objectKey(namespace, name),
-    labels: new Map(),
-    annotations: new Map(),
-    creationTimestamp: 0,
-    generation: 1,
-    uid: '',
-    position: null,
-    ...more,
-  };
-}
+/** Pools and Services of type LoadBalancer, of which a test says only what it is about. */
+import { parseRange } from '../../src/model/ip-range.ts';
+import type { IpAddressPool, ServiceAllocation } from '../../src/model/metallb.ts';
+import type { Namespace, Service, ServicePort, Snapshot } from '../../src/model/snapshot.ts';
+import { EMPTY_SNAPSHOT } from '../../src/model/snapshot.ts';
+import { byKey, meta, service, servicePort } from './objects.ts';
 
 type ServiceWords = Partial<Omit<Service, 'kind' | 'meta' | 'ports'>> & {
   readonly annotations?: Readonly<Record<string, string>>;
@@ -31,10 +15,9 @@ type ServiceWords = Partial<Omit<Service, 'kind' | 'meta' | 'ports'>> & {
 };
 
 /** A Service of type LoadBalancer with an IPv4 cluster IP and port 80. */
-export function service(name: string, words: ServiceWords = {}): Service {
+export function loadBalancer(name: string, words: ServiceWords = {}): Service {
   const { annotations = {}, labels = {}, namespace = 'ns', created = 0, ports = 'TCP/80', ...more } = words;
-  return {
-    kind: 'Service',
+  return service(name, {
     meta: meta(name, {
       namespace,
       annotations: new Map(Object.entries(annotations)),
@@ -42,40 +25,17 @@ export function service(name: string, words: ServiceWords = {}): Service {
       creationTimestamp: created,
     }),
     type: 'LoadBalancer',
-    headless: false,
-    externalName: null,
-    ports: ports.split(' ').map(port),
+    ports: ports.split(' ').map(portOf),
     selector: `app=${name}`,
-    ipFamilies: [],
-    ipFamilyPolicy: 'SingleStack',
     clusterIps: ['10.96.0.1'],
-    externalIps: [],
-    sessionAffinity: 'None',
-    affinitySeconds: 10_800,
-    externalTrafficPolicy: 'Cluster',
-    internalTrafficPolicy: 'Cluster',
-    healthCheckNodePort: 0,
-    allocateNodePorts: true,
-    loadBalancerClass: null,
-    loadBalancerIp: null,
-    loadBalancerSourceRanges: [],
-    loadBalancer: [],
-    conditions: [],
-    statusManagers: [],
     ...more,
-  };
+  });
 }
 
-function port(text: string): ServicePort {
+function portOf(text: string): ServicePort {
   const [protocol, number] = text.split('/');
-  return {
-    name: text.toLowerCase().replace('/', '-'),
-    port: Number(number),
-    protocol: protocol as ServicePort['protocol'],
-    targetPort: null,
-    nodePort: 0,
-    appProtocol: null,
-  };
+  const name = text.toLowerCase().replace('/', '-');
+  return servicePort(Number(number), { name, protocol: protocol as ServicePort['protocol'] });
 }
 
 /** What a Service with both families has for cluster IPs. */
@@ -114,5 +74,5 @@ export function namespaceOf(name: string, labels: Readonly<Record<string, string
 }
 
 export function snapshotWith(pools: readonly IpAddressPool[], more: Partial<Snapshot> = {}): Snapshot {
-  return { ...EMPTY_SNAPSHOT, ipAddressPools: new Map(pools.map((each) => [each.meta.key, each])), ...more };
+  return { ...EMPTY_SNAPSHOT, ipAddressPools: byKey(pools), ...more };
 }
