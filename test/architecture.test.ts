@@ -38,6 +38,12 @@ const localImports = (file: SourceFile) =>
     .filter((name) => name.startsWith('.'))
     .map((name) => normalize(join(dirname(file.path), name)));
 
+/** Scripts that a file starts as threads, relative to `src/`. */
+const threadsOf = (file: SourceFile) =>
+  [...file.text.matchAll(/new URL\('(\.[^']+\.ts)', import\.meta\.url\)/g)].map(([, name]) =>
+    normalize(join(dirname(file.path), name!)),
+  );
+
 /**
  * What each folder may import besides itself. A name with a slash allows that file only.
  *
@@ -99,6 +105,20 @@ describe('imports go down the way of the data', () => {
       wrong.map(({ path }) => path),
       [],
     );
+  });
+
+  test('every file is part of the program: main.ts or a thread of ours reaches it', () => {
+    const byPath = new Map(program.map((file) => [file.path, file]));
+    const reached = new Set<string>();
+    const visit = (path: string): void => {
+      const file = byPath.get(path);
+      if (file === undefined || reached.has(path)) return;
+      reached.add(path);
+      for (const next of [...localImports(file), ...threadsOf(file)]) visit(next);
+    };
+    visit('main.ts');
+    const others = program.filter(({ path }) => !reached.has(path)).map(({ path }) => path);
+    assert.deepEqual(others, []);
   });
 
   test('no folder imports another in a circle', () => {

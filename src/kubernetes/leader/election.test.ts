@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import { ElectionWorld } from '../../../test/kit/election-world.ts';
 import {
   advance,
   type ElectionAction,
@@ -11,7 +12,6 @@ import {
   leads,
   NOT_STARTED,
 } from './election.ts';
-import { ElectionWorld } from './election-world.ts';
 
 const CONFIG: ElectionConfig = {
   identity: 'me',

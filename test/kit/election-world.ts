@@ -11,7 +11,7 @@ import {
   type LeaseRecord,
   leads,
   NOT_STARTED,
-} from './election.ts';
+} from '../../src/kubernetes/leader/election.ts';
 
 const CONFIG = { leaseDuration: 15_000, renewDeadline: 10_000, retryPeriod: 2000 };
 const TIMEOUT = CONFIG.renewDeadline / 2;
