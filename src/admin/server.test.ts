@@ -297,6 +297,13 @@ describe('refused are', () => {
     assert.equal((await ask(await serve(t, viewOf()), '/nothing')).code, 404);
   });
 
+  test('targets that are no path', async (t) => {
+    const server = await serve(t, viewOf());
+    for (const target of ['//', 'http://[/config', '/\\/']) {
+      assert.equal((await ask(server, target)).code, 400, target);
+    }
+  });
+
   test('requests under a foreign name or from a foreign origin (DNS rebinding)', async (t) => {
     const server = await serve(t, viewOf(), 'tidegate.internal');
     const asked = async (headers: Record<string, string>): Promise<number | undefined> =>

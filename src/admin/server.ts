@@ -110,7 +110,8 @@ async function answer(
     response.setHeader('Allow', 'GET, HEAD');
     return sendText(response, 405, 'This listener only reads: use GET or HEAD.\n');
   }
-  const url = new URL(request.url ?? '/', 'http://admin');
+  const url = URL.parse(request.url ?? '/', 'http://admin');
+  if (url === null) return sendText(response, 400, 'This is no path.\n');
   const page = PAGES.get(url.pathname);
   if (!page) return sendText(response, 404, `Nothing here. There is: ${[...PAGES.keys()].join(' ')}\n`);
   await page(view, response, url.searchParams);
