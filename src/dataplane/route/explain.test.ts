@@ -138,6 +138,22 @@ test('a Host header takes the place of the host in the URL', () => {
   assert.equal(explainedRequest('a.test/x', null), null);
 });
 
+test('a URL with other letters is asked for as clients ask for it', () => {
+  const { host, path } = explained('http://bücher.test:8080/ü%20b?ü=1');
+  assert.equal(host, 'xn--bcher-kva.test');
+  assert.equal(path?.forward, '/%C3%BC%20b');
+});
+
+test('a Host that no request may have is refused as the listener refuses it', () => {
+  for (const host of ['', 'a b', 'a.test/x', 'a.test:x', 'a.test:99999', 'ü.test', '[::1']) {
+    const { outcome, paths } = explained('http://a.test/api', host);
+    assert.equal(outcome.kind === 'answered' && outcome.status, 400, host);
+    assert.match(outcome.kind === 'answered' ? outcome.why : '', /^the Host ".*" is not a host/);
+    assert.deepEqual(paths, []);
+  }
+  assert.equal(explained('http://x/api', 'A.test.:8080').outcome.kind, 'forwarded');
+});
+
 test('only the problems of the objects involved are given', () => {
   const problem = (kind: string, name: string) => ({
     severity: 'warning' as const,

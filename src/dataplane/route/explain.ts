@@ -2,10 +2,12 @@
  * What would happen to a request, and why: the reasoning of the matcher spelled out, for `tidegate explain`.
  * It follows the linear reference, not the fast table; a test keeps the two in agreement.
  */
+import { domainToASCII } from 'node:url';
 import { type Hostname, hostname, type PathKey } from '../../model/keys.ts';
 import { describeObject, type ObjectRef, type Problem } from '../../model/problem.ts';
 import type { HostTable, Route, RoutingTable, Upstream } from '../../model/routing-table.ts';
 import type { ListenerConfig } from '../config.ts';
+import { isAuthority } from '../message/authority.ts';
 import { hostMatches, isMoreSpecific, owningHost, pathMatches } from './linear.ts';
 import { type NormalPath, normalizePath } from './path.ts';
 
@@ -56,12 +58,20 @@ export type Outcome =
 /** Paths that do not match are listed up to this many: a host may have thousands. */
 const MAX_MISSES = 20;
 
-/** Takes a URL as a client would type it; gives null when it is none. Keeps the path as it is, unlike `URL`. */
+/**
+ * Takes a URL as a client would type it; gives null when it is none. Keeps the path as it is, unlike `URL`, but for
+ * letters that no request can have, which clients escape (and of a host write in Punycode).
+ */
 export function explainedRequest(url: string, hostHeader: string | null): ExplainedRequest | null {
   const parts = /^(https?):\/\/([^/?#@\s]+)([^?#\s]*)/i.exec(url);
   if (parts === null) return null;
-  const [, scheme = '', authority = '', path = ''] = parts;
-  return { scheme: scheme.toLowerCase(), authority: hostHeader ?? authority, path: path === '' ? '/' : path };
+  const [, scheme = '', typed = '', path = ''] = parts;
+  const authority = hostHeader ?? typed.replace(/^[^:[]*[^\0-\x7f][^:]*/, domainToASCII);
+  return {
+    scheme: scheme.toLowerCase(),
+    authority,
+    path: path === '' ? '/' : path.replace(/[^\0-\x7f]+/g, (text) => encodeURIComponent(text.toWellFormed())),
+  };
 }
 
 export function explain(
@@ -73,11 +83,11 @@ export function explain(
   const [host, port] = splitAuthority(request.authority);
   const owning = owningHost(table, host);
   const path = normalizePath(request.path);
-  const found = path === null ? NOTHING_FOUND : findRoute(table, owning, path.match);
+  const refused = isAuthority(request.authority) ? (path === null ? REFUSED : null) : notAHost(request);
   const passed = request.scheme === 'https' ? passedThrough(table, host) : null;
+  const found = path === null || refused !== null ? NOTHING_FOUND : findRoute(table, owning, path.match);
   const outcome =
-    passed ??
-    (path === null ? REFUSED : outcomeOf(table, host, owning, found.route, request.scheme === 'https'));
+    passed ?? refused ?? outcomeOf(table, host, owning, found.route, request.scheme === 'https');
   return {
     listener: chooseListener(listeners, request.scheme, port),
     host,
@@ -97,6 +107,11 @@ const REFUSED: Outcome = {
   why: 'the path has a malformed escape or an encoded NUL, or climbs above the root',
   route: null,
 };
+
+function notAHost({ authority }: ExplainedRequest): Outcome {
+  const why = `the Host "${authority}" is not a host with or without a port`;
+  return { kind: 'answered', status: 400, why, route: null };
+}
 
 function splitAuthority(authority: string): [host: string, port: number | null] {
   const port = /:(\d+)$/.exec(authority)?.[1];
@@ -197,7 +212,7 @@ function outcomeOf(
     const why =
       owning === null
         ? `no route is for host "${host}"`
-        : `no path of host "${owning.host}" matches, and there is no default backend`;
+        : `no path of ${owning.host === '' ? 'any host' : `host "${owning.host}"`} matches, and there is no default backend`;
     return { kind: 'answered', status: 404, why, route };
   }
   if (route.action.kind === 'unavailable') {
