@@ -106,7 +106,10 @@ async function listen(): Promise<void> {
       const listener = await dataplane.transport.listen(address, wanted, (stream) => {
         stats.counters.connections_total++;
         const owner = accept(stream);
-        if (connections.size + waiting.size > config.limits.connections) {
+        // It reset the connection while that was queued, and is nobody any more. What it sent could still be read, and a
+        // request of nobody passes every rule about addresses. Node keeps the address of those who are asked here.
+        if (stream.remoteAddress === '') stream.destroy();
+        else if (connections.size + waiting.size > config.limits.connections) {
           stats.counters['limit_hits_total:connections']++;
           stats.counters.connections_refused_total++;
           stream.destroy();

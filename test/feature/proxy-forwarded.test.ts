@@ -43,6 +43,19 @@ describe('from a peer that is not trusted', async () => {
     });
   }
 
+  test('a client that resets the connection behind its request leaves no request of nobody', async () => {
+    const mark = fixture.backend.mark();
+    for (let round = 0; round < 20; round++) {
+      const client = await fixture.connect();
+      client.send(get('X-Reset: 1\r\n'));
+      client.reset();
+    }
+    assert.equal(statusOf(await fixture.get(OK)), 200);
+    const seen = fixture.backend.since(mark).map(({ bytes }) => bytes.toString('latin1'));
+    assert.match(seen.join(), /^X-Forwarded-For: 127\.0\.0\.1$/im);
+    assert.doesNotMatch(seen.join(), /^(?:X-Forwarded-For|X-Real-IP): *$/im);
+  });
+
   test('every request gets an id of its own', async () => {
     const ids = new Set<string>();
     for (let round = 0; round < 20; round++) {
