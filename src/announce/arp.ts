@@ -3,6 +3,7 @@
  * packets and probes are those of RFC 5227.
  */
 import { BROADCAST_MAC, isGroupMac } from './mac.ts';
+import type { NeighbourResult, NeighbourView } from './neighbour.ts';
 
 export const ETHERTYPE_ARP = 0x0806;
 const ETHERNET_HEADER = 14;
@@ -25,33 +26,13 @@ export type ArpIgnored =
   | 'not-announced'
   | 'foreign-reply';
 
-export interface ArpView {
-  /** Ours on this interface. */
-  readonly mac: number;
-  /** Addresses that we answer for here. */
-  readonly owned: ReadonlySet<number>;
-  /** Addresses of which we want to know who else has them. */
-  readonly watched: ReadonlySet<number>;
-}
-
-export interface ArpResult {
-  /** For the asker; null for none. */
-  readonly reply: Buffer | null;
-  /** The address that was asked for and answered; 0 without reply. */
-  readonly address: number;
-  /** Somebody said that a watched address is theirs. */
-  readonly claim: { readonly address: number; readonly mac: number } | null;
-  /** Somebody asks whether a watched address is free, to use it. */
-  readonly probe: { readonly address: number; readonly mac: number } | null;
-  /** Set when nothing else is. */
-  readonly ignored: ArpIgnored | null;
-}
+type ArpResult = NeighbourResult<number, ArpIgnored>;
 
 const NOTHING = { reply: null, address: 0, claim: null, probe: null, ignored: null } as const;
 const ignore = (ignored: ArpIgnored): ArpResult => ({ ...NOTHING, ignored });
 
 /** What to do about a frame; padding behind the packet does not count. */
-export function receiveArp(frame: Buffer, { mac, owned, watched }: ArpView): ArpResult {
+export function receiveArp(frame: Buffer, { mac, owned, watched }: NeighbourView<number>): ArpResult {
   if (frame.length < ETHERNET_HEADER) return ignore('short');
   if (frame.readUInt16BE(12) !== ETHERTYPE_ARP) return ignore('not-arp');
   if (frame.length < FRAME_BYTES) return ignore('short');

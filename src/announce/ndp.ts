@@ -3,6 +3,7 @@
  * Sender and checksum of what we send are those a kernel would use that had the address.
  */
 import { isGroupMac } from './mac.ts';
+import type { NeighbourResult, NeighbourView } from './neighbour.ts';
 
 export const ETHERTYPE_IPV6 = 0x86dd;
 const ETHERNET_HEADER = 14;
@@ -43,33 +44,13 @@ export type NdpIgnored =
   | 'not-announced'
   | 'foreign-advertisement';
 
-export interface NdpView {
-  /** Ours on this interface. */
-  readonly mac: number;
-  /** Addresses that we answer for here. */
-  readonly owned: ReadonlySet<bigint>;
-  /** Addresses of which we want to know who else has them. */
-  readonly watched: ReadonlySet<bigint>;
-}
-
-export interface NdpResult {
-  /** For the asker, or for all when it has no address yet; null for none. */
-  readonly reply: Buffer | null;
-  /** The address that was asked for and answered; 0 without reply. */
-  readonly address: bigint;
-  /** Somebody said that a watched address is theirs. */
-  readonly claim: { readonly address: bigint; readonly mac: number } | null;
-  /** Somebody asks whether a watched address is free, to use it. */
-  readonly probe: { readonly address: bigint; readonly mac: number } | null;
-  /** Set when nothing else is. */
-  readonly ignored: NdpIgnored | null;
-}
+type NdpResult = NeighbourResult<bigint, NdpIgnored>;
 
 const NOTHING = { reply: null, address: 0n, claim: null, probe: null, ignored: null } as const;
 const ignore = (ignored: NdpIgnored): NdpResult => ({ ...NOTHING, ignored });
 
 /** What to do about a frame; padding behind the packet does not count. */
-export function receiveNdp(frame: Buffer, { mac, owned, watched }: NdpView): NdpResult {
+export function receiveNdp(frame: Buffer, { mac, owned, watched }: NeighbourView<bigint>): NdpResult {
   const invalid = check(frame, mac);
   if (invalid !== null) return ignore(invalid);
   const end = ICMP + frame.readUInt16BE(18);

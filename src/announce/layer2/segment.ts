@@ -13,6 +13,7 @@ import {
   solicitedNode,
   solicitedNodeMac,
 } from '../ndp.ts';
+import type { NeighbourResult } from '../neighbour.ts';
 import { ARP_FILTER, NDP_FILTER } from './filter.ts';
 
 export interface SegmentEvents {
@@ -175,24 +176,22 @@ export class Segment {
 
   #onArp(frame: Buffer): void {
     const { mac } = this.interface;
-    const result = receiveArp(frame, { mac, owned: this.#owned4, watched: this.#watched4 });
-    const { claim, probe } = result;
-    this.#count('arp', result.ignored);
-    if (result.reply !== null) this.#answer(4, result.reply, BigInt(result.address));
-    if (claim !== null)
-      this.#events.onClaim(formatIp({ family: 4, value: BigInt(claim.address) }), claim.mac);
-    if (probe !== null)
-      this.#events.onProbe(formatIp({ family: 4, value: BigInt(probe.address) }), probe.mac);
+    const view = { mac, owned: this.#owned4, watched: this.#watched4 };
+    this.#follow('arp', 4, receiveArp(frame, view));
   }
 
   #onNdp(frame: Buffer): void {
     const { mac } = this.interface;
-    const result = receiveNdp(frame, { mac, owned: this.#owned6, watched: this.#watched6 });
-    const { claim, probe } = result;
-    this.#count('ndp', result.ignored);
-    if (result.reply !== null) this.#answer(6, result.reply, result.address);
-    if (claim !== null) this.#events.onClaim(formatIp({ family: 6, value: claim.address }), claim.mac);
-    if (probe !== null) this.#events.onProbe(formatIp({ family: 6, value: probe.address }), probe.mac);
+    const view = { mac, owned: this.#owned6, watched: this.#watched6 };
+    this.#follow('ndp', 6, receiveNdp(frame, view));
+  }
+
+  #follow(protocol: string, family: 4 | 6, result: NeighbourResult<number | bigint, string>): void {
+    const { reply, address, claim, probe, ignored } = result;
+    this.#count(protocol, ignored);
+    if (reply !== null) this.#answer(family, reply, BigInt(address));
+    if (claim !== null) this.#events.onClaim(textOf(family, claim.address), claim.mac);
+    if (probe !== null) this.#events.onProbe(textOf(family, probe.address), probe.mac);
   }
 
   #count(protocol: string, ignored: string | null): void {
@@ -215,4 +214,8 @@ export class Segment {
     if (failure !== null) this.counters.unsent++;
     return failure === null;
   }
+}
+
+function textOf(family: 4 | 6, value: number | bigint): string {
+  return formatIp({ family, value: BigInt(value) });
 }
