@@ -5,7 +5,10 @@ import { after, before, describe, test } from 'node:test';
 import { type Answer, createLookup } from './lookup.ts';
 import { NameResolver } from './resolver.ts';
 
-type Zone = Record<string, { a?: string[]; aaaa?: string[]; ttl?: number; rcode?: number } | 'silent'>;
+type Zone = Record<
+  string,
+  { a?: string[]; aaaa?: string[]; ttl?: number; rcode?: number } | 'silent' | 'malformed'
+>;
 
 const RCODE = { ok: 0, serverFailure: 2, noSuchName: 3 };
 
@@ -25,6 +28,10 @@ async function startDns(zone: Zone) {
     asked.push(`${type} ${name}`);
     const entry = zone[name];
     if (entry === 'silent') return;
+    if (entry === 'malformed') {
+      socket.send(Buffer.concat([query.subarray(0, 2), Buffer.alloc(50, 0xff)]), peer.port, peer.address);
+      return;
+    }
     const texts = entry ? ((type === 'A' ? entry.a : entry.aaaa) ?? []) : [];
     const rcode = entry ? (entry.rcode ?? RCODE.ok) : RCODE.noSuchName;
     const header = Buffer.alloc(12);
@@ -128,6 +135,18 @@ describe('a name', () => {
     assert.deepEqual(answer.addresses, good.addresses);
     assert.match(answer.error ?? '', /TIMEOUT/);
   });
+});
+
+test('a malformed answer about one name costs no other name its answer', async () => {
+  zone['malformed.test'] = 'malformed';
+  zone['fine.test'] = { a: ['10.0.0.1'], ttl: 60 };
+  const lookup = createLookup({ servers: [dns.address], hosts });
+  const [malformed, fine] = await Promise.all([
+    lookup('malformed.test', undefined),
+    lookup('fine.test', undefined),
+  ]);
+  assert.match(malformed.error ?? '', /could not be asked about "malformed\.test" \(BADRESP\)/);
+  assert.deepEqual(fine, { addresses: ['10.0.0.1'], error: null, holdsMs: 60_000 });
 });
 
 describe('the resolver', () => {
