@@ -9,12 +9,15 @@ import { NameResolver } from '../names/resolver.ts';
 import type { Source, Wants } from '../source.ts';
 import { type Changes, nextSnapshot, objectsOf } from '../store.ts';
 import { feedForbidden, secretForbidden } from './access.ts';
+import { CacheKeeper } from './cache-keeper.ts';
+import { Connection, type OnEvent } from './connection.ts';
 import { Feed, type FeedTarget } from './feed.ts';
 import { CRDS, resourceName, SECRETS, WATCHED_KINDS, type WatchedKind } from './kinds.ts';
 import type { Change } from './list-watch.ts';
 import { Objects } from './objects.ts';
 import { SecretReader } from './secrets.ts';
-import { type CacheOptions, readCache, writeCache } from './snapshot-cache.ts';
+import type { CacheOptions } from './snapshot-cache.ts';
+import { isForbidden, isOutOfReach, isSettled, type WatchedFeed } from './watched-feed.ts';
 
 export interface KubernetesOptions {
   readonly api: KubernetesApi;
@@ -29,13 +32,7 @@ export interface KubernetesOptions {
   readonly watchIdleMs: number;
   /** Null: nothing is kept on disk. */
   readonly cache: CacheOptions | null;
-  /** For the log. */
-  readonly onEvent: (
-    level: 'info' | 'warn',
-    event: string,
-    message: string,
-    fields: Readonly<Record<string, unknown>>,
-  ) => void;
+  readonly onEvent: OnEvent;
 }
 
 export interface KubernetesSource extends Source {
@@ -53,16 +50,9 @@ const MAX_WAIT_MS = 50;
 const MAX_HOLD_MS = 3000;
 /** An API server that answers is waited for so long before the cache is used. */
 const CACHE_AFTER_MS = 10_000;
-const SAVE_DELAY_MS = 5000;
-const SAVE_INTERVAL_MS = 60_000;
 
 export function kubernetesSource(options: KubernetesOptions): KubernetesSource {
   return new Watching(options);
-}
-
-interface WatchedFeed {
-  readonly watched: WatchedKind;
-  readonly feed: Feed;
 }
 
 class Watching implements KubernetesSource {
@@ -75,6 +65,7 @@ class Watching implements KubernetesSource {
   readonly #secretObjects = new Objects();
   readonly #secrets: SecretReader;
   readonly #names: NameResolver;
+  readonly #connection: Connection;
   readonly #settled = new Debounce(MAX_WAIT_MS, () => this.#update());
   #snapshot = EMPTY_SNAPSHOT;
   #phase: 'starting' | 'cached' | 'live' = 'starting';
@@ -82,20 +73,18 @@ class Watching implements KubernetesSource {
   #heldUntil: number | null = null;
   #holdTimer: NodeJS.Timeout | undefined;
   #cacheTimer: NodeJS.Timeout | undefined;
+  /** Null: nothing is kept on disk. */
+  readonly #cache: CacheKeeper | null;
   #cached: Promise<void> | null = null;
-  #saveTimer: NodeJS.Timeout | undefined;
-  #saving: Promise<void> = Promise.resolve();
-  #savedAt = Number.NEGATIVE_INFINITY;
   #closed = false;
-  #connected = false;
-  #connectedAt: number | null = null;
-  readonly #refused = new Set<string>();
   #onSnapshot: (snapshot: Snapshot) => void = () => {};
   #onFirst = (): void => {};
 
   constructor(options: KubernetesOptions) {
     this.#options = options;
-    const { api, namespaces } = options;
+    const { api, namespaces, cache, onEvent } = options;
+    this.#connection = new Connection(api.server, onEvent);
+    this.#cache = cache === null ? null : new CacheKeeper(cache, () => this.#snapshot, onEvent);
     this.#secrets = new SecretReader({
       api,
       isInScope: (namespace) => namespaces.length === 0 || namespaces.includes(namespace),
@@ -116,7 +105,7 @@ class Watching implements KubernetesSource {
   }
 
   get isConnected(): boolean {
-    return this.#connected;
+    return this.#connection.isConnected;
   }
 
   get isProvisional(): boolean {
@@ -124,8 +113,7 @@ class Watching implements KubernetesSource {
   }
 
   get behindMs(): number | null {
-    if (this.#connected) return 0;
-    return this.#connectedAt === null ? null : performance.now() - this.#connectedAt;
+    return this.#connection.behindMs;
   }
 
   start(onSnapshot: (snapshot: Snapshot) => void): Promise<void> {
@@ -134,7 +122,7 @@ class Watching implements KubernetesSource {
       this.#onFirst = resolve;
     });
     for (const { feed } of this.#feeds) feed.start();
-    if (this.#options.cache !== null) {
+    if (this.#cache !== null) {
       this.#cacheTimer = setTimeout(() => this.#startFromCache(), CACHE_AFTER_MS);
     }
     return first;
@@ -164,11 +152,8 @@ class Watching implements KubernetesSource {
     this.#secrets.close();
     clearTimeout(this.#holdTimer);
     clearTimeout(this.#cacheTimer);
-    const isUnsaved = this.#saveTimer !== undefined;
-    clearTimeout(this.#saveTimer);
     await Promise.all([...this.#feeds.map(({ feed }) => feed.close()), this.#crds.close(), this.#cached]);
-    await this.#saving;
-    if (isUnsaved) await this.#save();
+    await this.#cache?.close();
     this.#onFirst();
   }
 
@@ -220,10 +205,10 @@ class Watching implements KubernetesSource {
       this.#watchesCrds = true;
       this.#crds.start();
     }
-    this.#noteConnection();
-    this.#noteRefusals();
+    this.#connection.note(this.#feeds);
+    if (this.#phase !== 'live') this.#connection.noteRefusals(this.#feeds);
     if (this.#phase !== 'live' && this.#feeds.every(isSettled)) this.#becomeLive();
-    else if (this.#phase === 'starting' && this.#isAway()) this.#startFromCache();
+    else if (this.#phase === 'starting' && this.#feeds.some(isOutOfReach)) this.#startFromCache();
     else if (this.#phase === 'live') this.#settled.hint(SETTLE_MS);
   }
 
@@ -272,7 +257,7 @@ class Watching implements KubernetesSource {
     this.#onSnapshot(this.#snapshot);
     if (this.#heldUntil !== null) return;
     this.#onFirst();
-    if (this.#phase === 'live') this.#saveLater();
+    if (this.#phase === 'live') this.#cache?.saveLater();
     if (isHeld) this.#settled.hint(SETTLE_MS);
   }
 
@@ -285,101 +270,17 @@ class Watching implements KubernetesSource {
     return problems;
   }
 
-  /** Whether the server is out of reach, as opposed to slow or unwilling. */
-  #isAway(): boolean {
-    return this.#feeds.some(
-      ({ watched, feed }) =>
-        watched.need === 'essential' && feed.status === 'failing' && !feed.isSynced && !isForbidden(feed),
-    );
-  }
-
   #startFromCache(): void {
-    const { cache } = this.#options;
-    if (cache === null || this.#cached !== null) return;
+    if (this.#cache === null || this.#cached !== null) return;
     clearTimeout(this.#cacheTimer);
-    this.#cached = readCache(cache).then((read) => {
-      if (this.#closed || this.#phase !== 'starting' || read.kind === 'none') return;
-      const { file } = cache;
-      if (read.kind === 'unusable') {
-        const message = `the API server is away and the cache is of no use: ${read.message}`;
-        return this.#options.onEvent('warn', 'source-cache-unusable', message, { file });
-      }
-      const age = Math.round((Date.now() - read.savedAt) / 1000);
-      const message = 'the API server is away: serving what was known when the cache was written';
-      this.#options.onEvent('warn', 'source-from-cache', message, { file, age_s: age });
+    const isWanted = () => !this.#closed && this.#phase === 'starting';
+    this.#cached = this.#cache.read(isWanted, (snapshot) => {
       this.#phase = 'cached';
-      this.#snapshot = read.snapshot;
-      this.#onSnapshot(read.snapshot);
+      this.#snapshot = snapshot;
+      this.#onSnapshot(snapshot);
       this.#onFirst();
     });
   }
-
-  #noteConnection(): void {
-    const connected = this.#feeds.every(isUpToDate);
-    if (connected === this.#connected) return;
-    const before = this.#connectedAt;
-    const now = performance.now();
-    this.#connectedAt = now;
-    this.#connected = connected;
-    const { server } = this.#options.api;
-    if (connected) {
-      const seconds = before === null ? 0 : Math.round((now - before) / 1000);
-      const message = 'everything that is watched is up to date';
-      return this.#options.onEvent('info', 'source-connected', message, { server, away_s: seconds });
-    }
-    const { feed } = this.#feeds.find((each) => !isUpToDate(each))!;
-    const { failure } = feed;
-    const why = failure === null ? 'it is listed anew' : `${failure.reason}: ${failure.message}`;
-    const message = `${resourceName(feed.target.resource)} may be out of date: ${why}; the last known state stays in use`;
-    this.#options.onEvent('warn', 'source-disconnected', message, { server });
-  }
-
-  /** Says at once what we may not read: before the first snapshot there is no other way to learn of it. */
-  #noteRefusals(): void {
-    for (const { feed } of this.#feeds) {
-      const { message } = isForbidden(feed)
-        ? feedForbidden(feed.target, feed.failure!, feed.isSynced)
-        : { message: null };
-      if (message === null || this.#refused.has(message) || this.#phase === 'live') continue;
-      this.#refused.add(message);
-      this.#options.onEvent('warn', 'source-forbidden', message, {});
-    }
-  }
-
-  #saveLater(): void {
-    if (this.#options.cache === null || this.#saveTimer !== undefined) return;
-    const wait = Math.max(SAVE_DELAY_MS, this.#savedAt + SAVE_INTERVAL_MS - performance.now());
-    this.#saveTimer = setTimeout(() => {
-      this.#saveTimer = undefined;
-      this.#saving = this.#saving.then(() => this.#save());
-    }, wait);
-  }
-
-  async #save(): Promise<void> {
-    const { cache } = this.#options;
-    if (cache === null) return;
-    this.#savedAt = performance.now();
-    try {
-      await writeCache(cache, this.#snapshot, Date.now());
-    } catch (error) {
-      const { message } = error as Error;
-      this.#options.onEvent('warn', 'source-cache-unwritable', message, { file: cache.file });
-    }
-  }
-}
-
-function isForbidden(feed: Feed): boolean {
-  return feed.status === 'failing' && feed.failure?.status === 403;
-}
-
-/** Whether the first snapshot need not wait for it any more. */
-function isSettled({ watched, feed }: WatchedFeed): boolean {
-  return feed.isSynced || (watched.need !== 'essential' && isForbidden(feed));
-}
-
-function isUpToDate({ watched, feed }: WatchedFeed): boolean {
-  const { status } = feed;
-  return status === 'live' || status === 'absent' || (watched.need !== 'essential' && isForbidden(feed));
 }
 
 /** What the cache had of the kinds that were listed since, and the cluster has no longer. Secrets go their own way. */
