@@ -5,8 +5,6 @@
 import { setFlagsFromString } from 'node:v8';
 import { Worker } from 'node:worker_threads';
 import { EMPTY_TABLE, type RoutingTable } from '../model/routing-table.ts';
-import { diffTables } from '../model/table-patch.ts';
-import { diffTls } from '../model/tls-patch.ts';
 import type { DataplaneConfig } from './config.ts';
 import type {
   BoundAddress,
@@ -16,14 +14,12 @@ import type {
   StatsReport,
   ToWorker,
 } from './messages.ts';
+import { ReportRounds } from './report-rounds.ts';
 import { unpack } from './stats.ts';
+import { TableDelivery, TableStages } from './table-delivery.ts';
 import { TicketKeys } from './tls/ticket-keys.ts';
 
-/** Routes and upstreams in one message: a worker reads it in well under a millisecond. */
-const CHUNK_ROUTES = 200;
 const REPORT_MS = 5000;
-/** Certificates are some kilobytes each. */
-const CHUNK_CERTIFICATES = 20;
 /** A worker that has not answered for this long hangs and is replaced. */
 const HANG_MS = 15_000;
 const RESTART_MS = 100;
@@ -41,9 +37,6 @@ export interface SupervisorEvents {
   onWorkerRestart(worker: number): void;
 }
 
-/** One piece of what brings a worker from one table to another. */
-type Stage = Extract<ToWorker, { kind: 'stage' | 'stage-tls' }>;
-
 interface Slot {
   readonly index: number;
   worker: Worker | null;
@@ -51,11 +44,7 @@ interface Slot {
   started: boolean;
   /** Has its first table and takes connections. */
   listening: boolean;
-  /** What it serves; null before its first table. */
-  table: RoutingTable | null;
-  /** The table it is being brought to; null when it is idle. */
-  sending: { readonly table: RoutingTable; readonly stages: readonly Stage[]; next: number } | null;
-  pauseMs: number;
+  delivery: TableDelivery;
   startedAt: number;
   restartMs: number;
   lastReport: number;
@@ -72,11 +61,9 @@ export class Supervisor {
   #handedOverAt = 0;
   #live: RoutingTable = EMPTY_TABLE;
   #stopping = false;
-  #reportId = 0;
-  readonly #reportWaiters = new Map<number, { left: Set<number>; done: () => void }>();
+  readonly #reports = new ReportRounds();
   #timer: NodeJS.Timeout | null = null;
-  /** The last difference made: all workers usually need the same. */
-  #diff: { from: RoutingTable; to: RoutingTable; stages: readonly Stage[] } | null = null;
+  readonly #stages = new TableStages();
   readonly #ticketKeys = new TicketKeys((keys) => {
     for (const slot of this.#slots) if (slot.started) send(slot, { kind: 'ticket-keys', keys });
   });
@@ -89,9 +76,7 @@ export class Supervisor {
       worker: null,
       started: false,
       listening: false,
-      table: null,
-      sending: null,
-      pauseMs: 0,
+      delivery: new TableDelivery(this.#stages),
       startedAt: 0,
       restartMs: RESTART_MS,
       lastReport: 0,
@@ -129,22 +114,11 @@ export class Supervisor {
 
   /** Asks all workers for what they counted; resolves when they answered, or after `timeoutMs`. */
   async report(timeoutMs: number): Promise<void> {
-    const id = ++this.#reportId;
-    const left = new Set<number>();
-    for (const slot of this.#slots) if (slot.listening) left.add(slot.index);
-    if (left.size === 0) return;
-    await new Promise<void>((done) => {
-      const timer = setTimeout(done, timeoutMs);
-      this.#reportWaiters.set(id, {
-        left,
-        done: () => {
-          clearTimeout(timer);
-          done();
-        },
-      });
-      for (const slot of this.#slots) if (slot.listening) send(slot, { kind: 'report', id });
+    const asked = this.#slots.filter((slot) => slot.listening);
+    const workers = new Set(asked.map((slot) => slot.index));
+    await this.#reports.ask(workers, timeoutMs, (id) => {
+      for (const slot of asked) send(slot, { kind: 'report', id });
     });
-    this.#reportWaiters.delete(id);
   }
 
   /** Lets what runs finish for at most `graceMs`, then ends the workers. */
@@ -186,8 +160,7 @@ export class Supervisor {
     slot.worker = worker;
     slot.started = false;
     slot.listening = false;
-    slot.table = null;
-    slot.sending = null;
+    slot.delivery = new TableDelivery(this.#stages);
     slot.series = new Map();
     slot.startedAt = performance.now();
     slot.lastReport = slot.startedAt;
@@ -220,7 +193,7 @@ export class Supervisor {
         slot.listening = true;
         return;
       case 'staged':
-        return this.#sendNext(slot);
+        return sendAll(slot, slot.delivery.next());
       case 'applied':
         return this.#onApplied(slot, message.pauseMs);
       case 'stats':
@@ -238,54 +211,24 @@ export class Supervisor {
   }
 
   #bringUpToDate(slot: Slot): void {
-    if (!slot.started || slot.sending !== null || slot.table === this.#table) return;
-    const stages = this.#difference(slot.table ?? EMPTY_TABLE, this.#table);
-    slot.sending = { table: this.#table, stages, next: 0 };
-    this.#sendNext(slot);
-  }
-
-  #sendNext(slot: Slot): void {
-    const { sending } = slot;
-    if (sending === null) return;
-    const { stages, table, next } = sending;
-    sending.next++;
-    const stage = stages[next];
-    if (stage !== undefined) send(slot, stage);
-    // Together with the last stage, whose `staged` then finds nothing left to send.
-    if (next === Math.max(0, stages.length - 1)) send(slot, { kind: 'commit', generation: table.generation });
+    if (slot.started) sendAll(slot, slot.delivery.bringTo(this.#table));
   }
 
   #onApplied(slot: Slot, pauseMs: number): void {
-    if (slot.sending === null) return;
-    slot.table = slot.sending.table;
-    slot.sending = null;
-    slot.pauseMs = pauseMs;
+    if (!slot.delivery.applied(pauseMs)) return;
     this.#bringUpToDate(slot);
     const table = this.#table;
-    if (this.#live === table || !this.#slots.every((one) => one.table === table)) return;
+    if (this.#live === table || !this.#slots.every(({ delivery }) => delivery.table === table)) return;
     this.#live = table;
-    this.#diff = null;
-    const worstPauseMs = Math.max(...this.#slots.map((one) => one.pauseMs));
+    this.#stages.forget();
+    const worstPauseMs = Math.max(...this.#slots.map(({ delivery }) => delivery.pauseMs));
     this.#events.onLive(table, performance.now() - this.#handedOverAt, worstPauseMs);
-  }
-
-  #difference(from: RoutingTable, to: RoutingTable): readonly Stage[] {
-    if (this.#diff?.from !== from || this.#diff.to !== to) {
-      const stages: Stage[] = diffTables(from, to, CHUNK_ROUTES).map((chunk) => ({ kind: 'stage', chunk }));
-      for (const patch of diffTls(from.tls, to.tls, CHUNK_CERTIFICATES))
-        stages.push({ kind: 'stage-tls', patch });
-      this.#diff = { from, to, stages };
-    }
-    return this.#diff.stages;
   }
 
   #onStats(slot: Slot, id: number, report: PackedReport): void {
     slot.lastReport = performance.now();
     this.#events.onStats(slot.index, unpack(report, slot.series));
-    const waiter = this.#reportWaiters.get(id);
-    if (waiter === undefined) return;
-    waiter.left.delete(slot.index);
-    if (waiter.left.size === 0) waiter.done();
+    this.#reports.answered(slot.index, id);
   }
 
   #tick(): void {
@@ -308,7 +251,6 @@ export class Supervisor {
     slot.worker = null;
     slot.started = false;
     slot.listening = false;
-    slot.sending = null;
     if (this.#stopping || !served) return;
     const ran = performance.now() - slot.startedAt;
     slot.restartMs = ran > STABLE_MS ? RESTART_MS : Math.min(slot.restartMs * 2, LONGEST_RESTART_MS);
@@ -331,6 +273,10 @@ export class Supervisor {
 
 function send(slot: Slot, message: ToWorker): void {
   slot.worker?.postMessage(message);
+}
+
+function sendAll(slot: Slot, messages: readonly ToWorker[]): void {
+  for (const message of messages) send(slot, message);
 }
 
 function stackOf(error: unknown): string {

@@ -1,79 +1,26 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { EMPTY_TLS_TABLE } from './certificate.ts';
-import type { Hostname, PathKey, UpstreamKey } from './keys.ts';
-import {
-  EMPTY_TABLE,
-  type HostTable,
-  type Route,
-  type RoutingTable,
-  type Upstream,
-} from './routing-table.ts';
+import { host, route, table, upstream } from '../../test/kit/routing.ts';
+import { EMPTY_TABLE, type Route } from './routing-table.ts';
 import { diffTables, type PatchChunk } from './table-patch.ts';
 
-function route(path: string): Route {
-  return {
-    origin: { kind: 'Ingress', namespace: 'ns', name: 'web', field: '' },
-    host: 'a.test' as Hostname,
-    path,
-    action: { kind: 'unavailable', service: 'ns/web:80' },
-    policy: {
-      maxBodyBytes: 0,
-      connectTimeoutMs: 0,
-      responseTimeoutMs: 0,
-      sendTimeoutMs: 0,
-      retries: 0,
-      tlsRedirect: 'never',
-      keepTrailingSlash: false,
-    },
-  };
-}
-
-function host(name: string, paths: Record<string, Route>, fallback: Route | null = null): HostTable {
-  return { host: name as Hostname, paths: new Map(Object.entries(paths) as [PathKey, Route][]), fallback };
-}
-
-function table(hosts: readonly HostTable[], upstreams: readonly Upstream[] = []): RoutingTable {
-  return {
-    generation: 1,
-    hosts: new Map(hosts.map((each) => [each.host, each])),
-    upstreams: new Map(upstreams.map((each) => [each.key, each])),
-    tls: EMPTY_TLS_TABLE,
-  };
-}
-
-function upstream(key: string, endpoints = 0): Upstream {
-  return {
-    key: key as UpstreamKey,
-    service: { namespace: 'ns', name: key, port: '80' },
-    protocol: 'http1',
-    tls: null,
-    balance: { kind: 'round-robin' },
-    endpoints: Array.from({ length: endpoints }, (_, i) => ({
-      address: `10.0.0.${i}`,
-      port: 80,
-      zone: null,
-    })),
-  };
-}
-
 const numberedRoutes = (count: number): Record<string, Route> =>
-  Object.fromEntries(Array.from({ length: count }, (_, i) => [`^/${i}`, route(`/${i}`)]));
+  Object.fromEntries(Array.from({ length: count }, (_, i) => [`^/${i}`, route('a.test', `/${i}`)]));
 
 const routesIn = (chunk: PatchChunk): number =>
   chunk.hosts.reduce((sum, patch) => sum + patch.set.length / 2, 0);
 
 test('equal tables need no chunk', () => {
-  const same = table([host('a.test', { '^': route('/') })], [upstream('u')]);
+  const same = table([host('a.test', { '^': route('a.test', '/') })], [upstream('u')]);
   assert.deepEqual(diffTables(same, same, 10), []);
   assert.deepEqual(diffTables(EMPTY_TABLE, EMPTY_TABLE, 10), []);
 });
 
 test('only what changed is sent', () => {
-  const kept = route('/kept');
-  const other = host('b.test', { '^': route('/') });
-  const before = table([host('a.test', { '^/kept': kept, '^/gone': route('/gone') }), other]);
-  const changed = route('/new');
+  const kept = route('a.test', '/kept');
+  const other = host('b.test', { '^': route('a.test', '/') });
+  const before = table([host('a.test', { '^/kept': kept, '^/gone': route('a.test', '/gone') }), other]);
+  const changed = route('a.test', '/new');
   const after = table([host('a.test', { '^/kept': kept, '^/new': changed }), other]);
   assert.deepEqual(diffTables(before, after, 10), [
     {
@@ -88,8 +35,8 @@ test('only what changed is sent', () => {
 });
 
 test('a fallback that comes, changes or goes is told apart from one that stays', () => {
-  const one = route('');
-  const two = route('');
+  const one = route('a.test', '');
+  const two = route('a.test', '');
   const cases: [from: Route | null, to: Route | null, sent: string | null | undefined][] = [
     [null, one, JSON.stringify(one)],
     [one, two, JSON.stringify(two)],
@@ -101,7 +48,7 @@ test('a fallback that comes, changes or goes is told apart from one that stays',
   }
   const stays = diffTables(
     table([host('a.test', {}, one)]),
-    table([host('a.test', { '^': route('/') }, one)]),
+    table([host('a.test', { '^': route('a.test', '/') }, one)]),
     10,
   );
   assert.equal(stays[0]?.hosts[0]?.fallback, undefined);
@@ -122,7 +69,10 @@ test('no chunk carries more routes than asked for, and none is lost', () => {
 });
 
 test('removed hosts, paths and upstreams are named', () => {
-  const before = table([host('a.test', numberedRoutes(25)), host('b.test', {})], [upstream('u', 3)]);
+  const before = table(
+    [host('a.test', numberedRoutes(25)), host('b.test', {})],
+    [upstream('u', '10.0.0.0', '10.0.0.1', '10.0.0.2')],
+  );
   const after = table([host('a.test', {})]);
   const chunks = diffTables(before, after, 10);
   assert.equal(chunks.flatMap((chunk) => chunk.hosts.flatMap((patch) => patch.removed)).length, 25);

@@ -1,45 +1,22 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { EMPTY_TLS_TABLE } from '../../model/certificate.ts';
-import type { Hostname, PathKey, UpstreamKey } from '../../model/keys.ts';
-import type { HostTable, Route, RouteAction, RoutingTable } from '../../model/routing-table.ts';
+import { host, route as routeOf, table, upstream } from '../../../test/kit/routing.ts';
+import type { UpstreamKey } from '../../model/keys.ts';
+import type { Route, RouteAction } from '../../model/routing-table.ts';
 import type { ListenerConfig } from '../config.ts';
 import { type Explanation, explain, explainedRequest } from './explain.ts';
 
 const LISTENERS: ListenerConfig[] = [{ name: 'http', scheme: 'http', address: '127.0.0.1', port: 8080 }];
 const WEB: RouteAction = { kind: 'forward', upstream: 'shop/web:80' as UpstreamKey };
 
+const ORIGIN = { kind: 'Ingress', namespace: 'shop', name: 'web', field: 'spec.rules[0]' } as const;
+
 function route(host: string, path: string, action: RouteAction = WEB): Route {
-  return {
-    origin: { kind: 'Ingress', namespace: 'shop', name: 'web', field: 'spec.rules[0]' },
-    host: host as Hostname,
-    path,
-    action,
-    policy: {
-      maxBodyBytes: 0,
-      connectTimeoutMs: 0,
-      responseTimeoutMs: 0,
-      sendTimeoutMs: 0,
-      retries: 0,
-      tlsRedirect: 'never',
-      keepTrailingSlash: false,
-    },
-  };
+  return routeOf(host, path, { origin: ORIGIN, action });
 }
 
-function host(
-  name: string,
-  routes: Record<string, Route>,
-  fallback: Route | null = null,
-): [Hostname, HostTable] {
-  const key = name as Hostname;
-  return [key, { host: key, paths: new Map(Object.entries(routes) as [PathKey, Route][]), fallback }];
-}
-
-const TABLE: RoutingTable = {
-  generation: 1,
-  tls: EMPTY_TLS_TABLE,
-  hosts: new Map([
+const TABLE = table(
+  [
     host('a.test', {
       '^': route('a.test', '/'),
       '^/api': route('a.test', '/api'),
@@ -49,24 +26,9 @@ const TABLE: RoutingTable = {
     }),
     host('*.test', { '^/only': route('*.test', '/only') }),
     host('', {}, route('', '')),
-  ]),
-  upstreams: new Map(
-    [
-      ['shop/web:80', [{ address: '10.0.0.1', port: 80, zone: null }]] as const,
-      ['shop/idle:80', []] as const,
-    ].map(([key, endpoints]) => [
-      key as UpstreamKey,
-      {
-        key: key as UpstreamKey,
-        service: { namespace: 'shop', name: key.slice(5, -3), port: '80' },
-        protocol: 'http1' as const,
-        tls: null,
-        balance: { kind: 'round-robin' as const },
-        endpoints,
-      },
-    ]),
-  ),
-};
+  ],
+  [upstream('shop/web:80', '10.0.0.1'), upstream('shop/idle:80')],
+);
 
 function explained(url: string, hostHeader: string | null = null): Explanation {
   return explain(TABLE, [], LISTENERS, explainedRequest(url, hostHeader)!);

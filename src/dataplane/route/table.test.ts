@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { EMPTY_TLS_TABLE } from '../../model/certificate.ts';
-import type { Hostname, PathKey, UpstreamKey } from '../../model/keys.ts';
+import { host, route, table as tableOf, upstream } from '../../../test/kit/routing.ts';
+import type { UpstreamKey } from '../../model/keys.ts';
 import { EMPTY_TABLE, type Route, type RoutingTable, type Upstream } from '../../model/routing-table.ts';
 import { diffTables, type PatchChunk, type UpstreamPatch } from '../../model/table-patch.ts';
 import { matchLinear } from './linear.ts';
@@ -45,51 +45,14 @@ function liveTable(): {
   return { live, compiled, upstreams, log };
 }
 
-function route(host: string, path: string, upstream = 'ns/web:80'): Route {
-  return {
-    origin: { kind: 'Ingress', namespace: 'ns', name: 'web', field: '' },
-    host: host as Hostname,
-    path,
-    action: { kind: 'forward', upstream: upstream as UpstreamKey },
-    policy: {
-      maxBodyBytes: 0,
-      connectTimeoutMs: 0,
-      responseTimeoutMs: 0,
-      sendTimeoutMs: 0,
-      retries: 0,
-      tlsRedirect: 'never',
-      keepTrailingSlash: false,
-    },
-  };
-}
-
-function upstream(name: string, ...addresses: string[]): Upstream {
-  return {
-    key: name as UpstreamKey,
-    service: { namespace: 'ns', name, port: '80' },
-    protocol: 'http1',
-    tls: null,
-    balance: { kind: 'round-robin' },
-    endpoints: addresses.map((address) => ({ address, port: 80, zone: null })),
-  };
-}
-
 /** A table from hosts whose keys are path keys, `fallback` for the fallback. */
 function table(hosts: Record<string, readonly string[]>, upstreams: readonly Upstream[] = []): RoutingTable {
-  const built = new Map<Hostname, RoutingTable['hosts'] extends ReadonlyMap<Hostname, infer H> ? H : never>();
-  for (const [name, keys] of Object.entries(hosts)) {
-    const paths = keys
-      .filter((key) => key !== 'fallback')
-      .map((key) => [key as PathKey, route(name, key)] as const);
+  const built = Object.entries(hosts).map(([name, keys]) => {
+    const paths = keys.filter((key) => key !== 'fallback').map((key) => [key, route(name, key)] as const);
     const fallback = keys.includes('fallback') ? route(name, 'fallback') : null;
-    built.set(name as Hostname, { host: name as Hostname, paths: new Map(paths), fallback });
-  }
-  return {
-    generation: 1,
-    hosts: built,
-    upstreams: new Map(upstreams.map((each) => [each.key, each])),
-    tls: EMPTY_TLS_TABLE,
-  };
+    return host(name, Object.fromEntries(paths), fallback);
+  });
+  return tableOf(built, upstreams);
 }
 
 function loaded(target: RoutingTable): ReturnType<typeof liveTable> {
@@ -175,13 +138,7 @@ test('upstreams come before the routes that use them and go after them', () => {
 });
 
 test('a path of thousands of segments is looked up no deeper than the deepest rule', () => {
-  const rules = new Map<PathKey, Route>([['^/a/b' as PathKey, route('a.test', '^/a/b')]]);
-  const { live } = loaded({
-    generation: 1,
-    hosts: new Map([['a.test' as Hostname, { host: 'a.test' as Hostname, paths: rules, fallback: null }]]),
-    upstreams: new Map(),
-    tls: EMPTY_TLS_TABLE,
-  });
+  const { live } = loaded(table({ 'a.test': ['^/a/b'] }));
   let lookups = 0;
   const original = Map.prototype.get;
   Map.prototype.get = function get(this: Map<unknown, unknown>, key: unknown): unknown {
