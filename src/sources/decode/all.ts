@@ -13,6 +13,7 @@ import { decodeIngress } from './ingress.ts';
 import { decodeIngressClass } from './ingress-class.ts';
 import { decodeIpAddressPool } from './ip-address-pool.ts';
 import { decodeL2Advertisement } from './l2-advertisement.ts';
+import { LIST, MAX_DEPTH } from './lists.ts';
 import { identify, type Scope } from './meta.ts';
 import { decodeNamespace } from './namespace.ts';
 import { decodeNode } from './node.ts';
@@ -68,6 +69,7 @@ export function decodeObject(value: unknown, position: FilePosition | null): Dec
   if (typeof kind !== 'string' || kind === '') {
     return { kind: 'foreign', message: 'is not a Kubernetes object: it has no kind' };
   }
+  if (kind === LIST) return { kind: 'foreign', message: misplacedList(value) };
   const decoder = DECODERS.get(kind);
   if (decoder === undefined) return { kind: 'ignored' };
 
@@ -90,6 +92,12 @@ export function decodeObject(value: unknown, position: FilePosition | null): Dec
   const result = decoder.decode(new Field(value, issues), position);
   if (issues.length > 0 || object === null) return { kind: 'invalid', object, issues };
   return { kind: 'decoded', object, records: Array.isArray(result) ? result : [result] };
+}
+
+/** What is wrong with a List that {@link expandLists} gave as it is. */
+function misplacedList(list: Readonly<Record<string, unknown>>): string {
+  if (!Array.isArray(list['items'])) return 'is a List whose items are not a list';
+  return `is a List inside ${MAX_DEPTH} others, the most that are read`;
 }
 
 /** How the API names the versions a decoder understands: `v1`, `networking.k8s.io/v1`. */

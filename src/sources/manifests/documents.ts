@@ -31,11 +31,14 @@ const MAX_DOCUMENTS = 100_000;
 const MAX_FULL_YAML_LENGTH = 4 * 1024 * 1024;
 /** Anchors may be used this often in a document: enough for people, too little for a billion laughs. */
 const MAX_ALIASES = 100;
+/** A line with something other than a comment. It takes linear time, for nothing in it may match a line break. */
+const CONTENT = /^[ \t]*[^ \t\r\n#]/m;
 
 /** Reads YAML with any number of documents, or a `.json` file with one. Never throws. */
 export function parseManifest(text: string, format: 'yaml' | 'json'): ManifestText {
-  const clean = text.startsWith('\uFEFF') ? text.slice(1) : text;
-  return format === 'json' ? parseJson(clean) : parseYaml(clean);
+  if (format === 'json') return parseJson(text.startsWith('\uFEFF') ? text.slice(1) : text);
+  // Before any document of a YAML stream (1.2.2 section 5.2): files with marks may have been put together.
+  return parseYaml(text.includes('\uFEFF') ? text.replaceAll(/^\uFEFF/gm, '') : text);
 }
 
 function parseJson(text: string): ManifestText {
@@ -91,7 +94,7 @@ function* splitDocuments(text: string): Generator<{ text: string; line: number }
     marker.lastIndex = start + 1;
     const end = marker.exec(text)?.index ?? text.length;
     const part = text.slice(start, end);
-    const isPreamble = start === 0 && !part.startsWith('---') && /^(?:\s*(?:#.*)?\n)*\s*(?:#.*)?$/.test(part);
+    const isPreamble = start === 0 && !part.startsWith('---') && !CONTENT.test(part);
     if (!isPreamble) yield { text: part, line };
     line += countLines(part);
     start = end;
@@ -109,7 +112,11 @@ function parseFullYaml(text: string, firstLine: number, firstIndex: number): Man
   const counter = new LineCounter();
   const lineOfOffset = (offset: number): number => firstLine - 1 + Math.max(1, counter.linePos(offset).line);
   const fail = (offset: number, message: string): void => {
-    errors.push({ document: index, line: lineOfOffset(offset), message: `is not valid YAML: ${message}` });
+    errors.push({
+      document: index,
+      line: lineOfOffset(offset),
+      message: `is not valid YAML: ${inPlainWords(message)}`,
+    });
   };
   try {
     const composer = new Composer({
@@ -140,6 +147,13 @@ function parseFullYaml(text: string, firstLine: number, firstIndex: number): Man
     fail(0, (error as Error).message);
   }
   return { documents, errors };
+}
+
+/** What the parser says of its own limits helps nobody who wrote the file. */
+function inPlainWords(message: string): string {
+  if (message.startsWith('Maximum call stack size')) return 'it is nested too deep';
+  if (!message.startsWith('Excessive alias count')) return message;
+  return `it has more than ${MAX_ALIASES} aliases (uses of anchors)`;
 }
 
 /** The parser's own check for this takes quadratic time. */

@@ -25,6 +25,14 @@ describe('a manifest file', () => {
     );
   });
 
+  test('may begin with many blank lines and comments', () => {
+    const file = read(`${'\n \t\n# header\r\n'.repeat(1000)}${'\n'.repeat(1000)}${service('a')}`);
+    assert.deepEqual(ids(file), ['Service default/a']);
+    assert.deepEqual(lines(file), [4001]);
+    const before = read(`${'\n'.repeat(1000)}# header\n ---- \n${'\n'.repeat(1000)}---\n${service('a')}`);
+    assert.equal(before.problems.length, 1, 'what is no comment is a document');
+  });
+
   test('may need the full YAML parser in one document without losing the others or the lines', () => {
     const anchored = 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: &n c}\ndata:\n  who: *n\n';
     const file = read(`${service('a')}---\n\n${anchored}---\n${service('b')}`);
@@ -48,13 +56,41 @@ describe('a manifest file', () => {
     assert.deepEqual(lines(full), [5, 7]);
   });
 
+  test('may hold Lists with nothing in them, but no other thing in the place of items', () => {
+    for (const items of ['', ' []', ' null']) {
+      assert.deepEqual(problems(read(`apiVersion: v1\nkind: List\nitems:${items}\n`)), []);
+    }
+    assert.deepEqual(problems(read('apiVersion: v1\nkind: List\n')), []);
+    const [problem] = problems(read('apiVersion: v1\nkind: List\nitems: {a: 1}\n'));
+    assert.match(problem ?? '', /is a List whose items are not a list; it is ignored \[Unreadable\]$/);
+    const other = read('apiVersion: example.com/v1\nkind: AllowList\nitems: {a: 1}\n');
+    assert.deepEqual(problems(other), [], 'a kind of somebody else');
+  });
+
+  test('may hold Lists in Lists, up to a depth', () => {
+    const nested = (depth: number): object =>
+      depth === 0
+        ? { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'shop' } }
+        : { apiVersion: 'v1', kind: 'List', items: [nested(depth - 1)] };
+    const text = (depth: number) => JSON.stringify(nested(depth));
+    assert.deepEqual(ids(read(text(4), undefined, 'x.json')), ['Namespace shop']);
+    const [problem] = problems(read(text(5), undefined, 'x.json'));
+    assert.match(problem ?? '', /is a List inside 4 others, the most that are read; it is ignored/);
+  });
+
   test('may be JSON', () => {
     const json = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'shop' } };
     assert.deepEqual(ids(read(JSON.stringify(json, null, 2), undefined, 'x.json')), ['Namespace shop']);
   });
 
   test('may begin with a byte order mark, and end its lines as Windows does', () => {
-    assert.deepEqual(ids(read(`\uFEFF${service('a').replaceAll('\n', '\r\n')}`)), ['Service default/a']);
+    const windows = (name: string) => `\uFEFF---\n${service(name)}`.replaceAll('\n', '\r\n');
+    assert.deepEqual(ids(read(windows('a'))), ['Service default/a']);
+    // Files that were put together, each with its own mark: YAML 1.2.2 section 5.2.
+    const both = read(`${windows('a')}${windows('b')}---\n\uFEFF${service('c')}`);
+    assert.deepEqual(problems(both), []);
+    assert.deepEqual(ids(both), ['Service default/a', 'Service default/b', 'Service default/c']);
+    assert.deepEqual(lines(both), [2, 7, 12]);
   });
 
   for (const [what, text] of [
@@ -87,9 +123,9 @@ describe('what is wrong in a file', () => {
     [
       'too many aliases',
       `a: &a [x]\nb: [${'*a,'.repeat(200)}]\nc: &c [*a]\nd: [${'*c,'.repeat(200)}]`,
-      /alias/,
+      /is not valid YAML: it has more than 100 aliases/,
     ],
-    ['deep nesting', '['.repeat(100_000), /is not valid YAML/],
+    ['deep nesting', '['.repeat(100_000), /is not valid YAML: it is nested too deep; it is ignored/],
     ['broken JSON', '{\n "a": 1,\n}', /^web\.json:3 \(document 1\): error: is not valid JSON/, 'web.json'],
   ];
   for (const [what, text, expected, path] of cases) {
