@@ -32,3 +32,11 @@ test('of several default classes the newest decides, of equally old ones the fir
     assert.equal(ownership(ingress('web', { className: null }), ingressClasses, OPTIONS), expected);
   }
 });
+
+test('an empty kubernetes.io/ingress.class names no class', () => {
+  const annotations = new Map([['kubernetes.io/ingress.class', '']]);
+  const web = ingress('web', { className: null, meta: meta('web', { annotations }) });
+  const { ingressClasses } = snapshotOf([defaultClass('a', 1)]);
+  assert.equal(ownership(web, ingressClasses, OPTIONS), 'ours');
+  assert.equal(ownership(web, new Map(), OPTIONS), 'unclassed');
+});

@@ -23,9 +23,9 @@ export function ownership(
   classes: ReadonlyMap<ObjectKey, IngressClass>,
   options: TranslateOptions,
 ): Ownership {
-  const annotation = ingress.meta.annotations.get(LEGACY_ANNOTATION);
-  const named = ingress.className ?? annotation;
-  if (named !== undefined) {
+  const named = ingress.className ?? ingress.meta.annotations.get(LEGACY_ANNOTATION) ?? '';
+  // An empty annotation names none, as for ingress-nginx.
+  if (named !== '') {
     const found = classes.get(objectKey('', named));
     if (found !== undefined) return found.controller === options.controller ? 'ours' : 'foreign';
     if (named === options.ingressClass) return 'ours';
