@@ -20,6 +20,7 @@ import type { LiveRoute } from './live-route.ts';
 import { acceptIn, type OwnAnswer, ownAnswer, redirectAnswer } from './own-answer.ts';
 import { believedOrigin, type Peer } from './peer.ts';
 import { NO_ROUTE } from './refusal.ts';
+import { isIdempotent, mayRetry, statusFor } from './retry.ts';
 import type { Downstream, UpstreamConnection, UpstreamFailure, UpstreamSide } from './sides.ts';
 
 /** Where an exchange stands. */
@@ -32,30 +33,6 @@ const SENT = 3;
 const RESPONDING = 4;
 const TUNNEL = 5;
 const OVER = 6;
-
-/** Retries that may be in flight at once, besides a fifth of all requests in flight. */
-const RETRIES_ALWAYS = 100;
-
-/** Attempts after which even stale pooled connections are no excuse. */
-const STALE_TRIES = 8;
-
-const NEVER_RETRIED: ReadonlySet<UpstreamFailure> = new Set([
-  'bad-response',
-  'truncated',
-  'upgrade-unsupported',
-  'head-too-large',
-] as const);
-const NOTHING_SENT: ReadonlySet<UpstreamFailure> = new Set([
-  'connect-failed',
-  'connect-timeout',
-  'not-http2',
-  // Requests are sent over TLS that stands.
-  'tls-handshake-failed',
-  'certificate-not-trusted',
-  'certificate-expired',
-  'certificate-wrong-name',
-  'protocol-not-agreed',
-] as const);
 
 const NONE_TRIED: readonly Endpoint<UpstreamConnection>[] = [];
 
@@ -360,7 +337,7 @@ export class Exchange implements Waiter, Timed {
       this.down.cut(code, false);
       return this.#over();
     }
-    if (this.#mayRetry(failure)) {
+    if (mayRetry(this, failure)) {
       this.tried = [...this.tried, endpoint];
       if (!this.retrying) {
         this.retrying = true;
@@ -508,24 +485,6 @@ export class Exchange implements Waiter, Timed {
     else if (!this.upBlocked) this.#resumeBody();
   }
 
-  /** Whether another attempt cannot do harm and has a chance. */
-  #mayRetry(failure: UpstreamFailure): boolean {
-    const policy = this.route!.policy;
-    if (NEVER_RETRIED.has(failure) || this.informational > 0) return false;
-    const undone = failure === 'refused' || failure === 'going-away';
-    if (!NOTHING_SENT.has(failure)) {
-      if (!this.idempotent && !undone) return false;
-      if (this.bodyStreamed && this.held === null) return false;
-    }
-    const { dataplane } = this;
-    if (dataplane.retrying > RETRIES_ALWAYS + dataplane.active / 5) return false;
-    // A pooled connection that the backend closed meanwhile says nothing about the backend: it costs no try.
-    const stale = (failure === 'closed' && this.reused) || failure === 'going-away';
-    if (this.attempts > policy.retries && !(stale && this.attempts <= STALE_TRIES)) return false;
-    const upstream = this.upstream!;
-    return stale || undone || upstream.pickOther([...this.tried, this.lastEndpoint!]) !== null;
-  }
-
   /** The client gets an error while its request is still on the way; the upstream attempt is dropped. */
   #giveUp(status: number, reason: string): void {
     if (this.state === OVER) return;
@@ -616,34 +575,5 @@ export class Exchange implements Waiter, Timed {
       reason: this.reason,
       route: this.route === null ? NO_ROUTE : this.route.logFragment,
     });
-  }
-}
-
-/** What a client is told of a failed attempt. */
-function statusFor(failure: UpstreamFailure): number {
-  switch (failure) {
-    case 'response-timeout':
-    case 'connect-timeout':
-    case 'send-timeout':
-      return 504;
-    case 'head-too-large':
-      return 431;
-    default:
-      return 502;
-  }
-}
-
-/** RFC 9110 9.2.2. */
-function isIdempotent(method: string): boolean {
-  switch (method) {
-    case 'GET':
-    case 'HEAD':
-    case 'OPTIONS':
-    case 'PUT':
-    case 'DELETE':
-    case 'TRACE':
-      return true;
-    default:
-      return false;
   }
 }
