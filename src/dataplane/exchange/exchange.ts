@@ -3,21 +3,20 @@
  * response on, counting. It owns no socket; both sides call it and are called by it. Hot path.
  */
 
-import { clientCertificatePage, clientCertificateRefusal } from '../filters/client-certificate.ts';
-import { tlsRedirect } from '../filters/tls-redirect.ts';
 import { ByteQueue } from '../message/byte-queue.ts';
-import { MAX_FORWARDS, USER_AGENT } from '../message/field-names.ts';
+import { USER_AGENT } from '../message/field-names.ts';
 import type { RequestHead } from '../message/request-head.ts';
 import type { ResponseHead } from '../message/response-head.ts';
 import type { Timed } from '../timers.ts';
 import type { Endpoint, Waiter } from '../upstream/endpoint.ts';
 import type { LiveUpstream } from '../upstream/upstreams.ts';
+import { admit } from './admission.ts';
 import type { Dataplane } from './dataplane.ts';
-import { forwardedHead, idFor, isLoop, offeredUpgrade } from './forward-request.ts';
+import { forwardedHead, idFor, offeredUpgrade } from './forward-request.ts';
 import { grpcAnswer, isGrpc } from './grpc.ts';
 import { hashKey } from './hash-key.ts';
 import type { LiveRoute } from './live-route.ts';
-import { acceptIn, type OwnAnswer, ownAnswer, redirectAnswer } from './own-answer.ts';
+import { acceptIn, type OwnAnswer, ownAnswer } from './own-answer.ts';
 import { believedOrigin, type Peer } from './peer.ts';
 import { NO_ROUTE } from './refusal.ts';
 import { isIdempotent, mayRetry, statusFor } from './retry.ts';
@@ -139,30 +138,13 @@ export class Exchange implements Waiter, Timed {
     this.requestEnded = smallBody !== null || !head.hasBody();
     if (dataplane.config.accessLog.enabled) this.userAgent = head.fields.first(USER_AGENT);
 
-    if (dataplane.active > dataplane.config.limits.requests) {
-      dataplane.stats.counters['limit_hits_total:requests']++;
-      return this.answer(503, 'overload');
-    }
-    const refused = this.#refusal(head);
-    if (refused !== 0) return this.answer(refused, 'not-served');
-    const { tlsHosts } = dataplane;
-    const location = route === null ? null : tlsRedirect(route.policy, head, target, peer, tlsHosts);
-    if (location !== null)
-      return this.#answerWith(redirectAnswer(308, location, this.id), 308, 'tls-redirect');
-    const denied = clientCertificateRefusal(head.authority, peer, tlsHosts);
-    if (denied !== 0) return this.#deny(denied);
-    if (route === null) return this.answer(404, 'no-route');
-    const upstream = this.secure ? route.upstreamOverTls : route.upstream;
-    if (upstream === null) return this.answer(503, 'backend-unresolved');
+    const upstream = admit(this, head, peer, target);
+    if (upstream === null) return;
     this.upstream = upstream;
-    const limit = this.#bodyLimit();
-    if (limit > 0 && head.contentLength > limit) {
-      dataplane.stats.counters['limit_hits_total:request_body']++;
-      return this.answer(413, 'body-limit');
-    }
     this.idempotent = isIdempotent(head.method);
     this.upgrade = head.upgrade === '' ? '' : offeredUpgrade(head, dataplane.config.upgrades);
-    const fallbackHost = route.host === '' ? 'localhost' : route.host;
+    // What is admitted has a route.
+    const fallbackHost = route!.host === '' ? 'localhost' : route!.host;
     this.text = forwardedHead(head, target, this.upgrade, this.id, peer, origin, fallbackHost);
     if (smallBody !== null) {
       this.text += smallBody;
@@ -382,11 +364,11 @@ export class Exchange implements Waiter, Timed {
     const { headText, id } = this;
     const answer =
       this.http2 && isGrpc(headText) ? grpcAnswer(status, id) : ownAnswer(status, acceptIn(headText), id);
-    this.#answerWith(answer, status, reason);
+    this.answerWith(answer, status, reason);
   }
 
   /** `status` is what the answer means, whatever a protocol inside HTTP makes of it. */
-  #answerWith(answer: OwnAnswer, status: number, reason: string): void {
+  answerWith(answer: OwnAnswer, status: number, reason: string): void {
     this.status = status;
     if (this.reason === '') this.reason = reason;
     this.state = RESPONDING;
@@ -395,21 +377,6 @@ export class Exchange implements Waiter, Timed {
     if (this.method !== 'HEAD') this.sentBytes = own.body.length;
     this.down.sendOwn(own, this.method === 'HEAD');
     this.#over();
-  }
-
-  #deny(status: 400 | 403 | 421): void {
-    const page = status === 400 ? clientCertificatePage(this.authority, this.dataplane.tlsHosts) : '';
-    if (page === '') return this.answer(status, 'client-certificate');
-    this.#answerWith(redirectAnswer(302, page, this.id), 302, 'client-certificate');
-  }
-
-  /** Methods and targets that are answered here; 0 when the request goes on. */
-  #refusal(head: RequestHead): number {
-    if (head.method === 'TRACE') return 405;
-    if (head.method === 'OPTIONS') {
-      if (head.target === '*' || head.fields.first(MAX_FORWARDS) === '0') return 200;
-    }
-    return isLoop(head) ? 508 : 0;
   }
 
   #bodyLimit(): number {
