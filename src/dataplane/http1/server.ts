@@ -230,6 +230,7 @@ export class Http1ServerConnection implements StreamOwner, ClientConnection, Dow
     if (head.hasBody()) {
       this.reading = BODY;
       this.body = new RequestBody(head.chunked ? -1 : length, limits, dataplane.wheel.now);
+      this.stream.expectBulk(true);
       this.#rearm();
     } else this.reading = WAIT;
     exchange.start(head, this.peer, this.lastRoute, forward, null);
@@ -267,6 +268,7 @@ export class Http1ServerConnection implements StreamOwner, ClientConnection, Dow
       return end;
     }
     this.body = null;
+    this.stream.expectBulk(false);
     if (this.reading === DISCARD) this.#ready();
     else {
       this.reading = WAIT;
@@ -502,6 +504,7 @@ export class Http1ServerConnection implements StreamOwner, ClientConnection, Dow
     this.keep = false;
     this.reading = TUNNEL;
     this.stream.write(switchingResponse(head));
+    this.stream.expectBulk(true);
     this.#touchTunnel();
     const { stash } = this;
     this.stash = null;

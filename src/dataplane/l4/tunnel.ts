@@ -35,9 +35,6 @@ export interface TunnelListener {
   readonly connections: Set<ClientConnection>;
 }
 
-/** A read that fills the small buffer: more will come. */
-const BULK_BYTES = 16_384;
-
 export class Tunnel implements StreamOwner, ClientConnection, Timed {
   readonly #listener: TunnelListener;
   /** The client's side. */
@@ -124,6 +121,8 @@ export class Tunnel implements StreamOwner, ClientConnection, Timed {
     for (const bytes of this.#held) this.#upstream!.writeBytes(bytes, 0, bytes.length);
     this.#held = [];
     if (this.#clientEnded) this.#upstream!.end();
+    this.stream.expectBulk(true);
+    this.#upstream!.expectBulk(true);
     if (!this.#upstream!.blocked) this.stream.resume();
   }
 
@@ -161,10 +160,8 @@ export class Tunnel implements StreamOwner, ClientConnection, Timed {
   }
 
   onUpstreamData(bytes: Buffer, start: number, end: number): void {
-    const size = end - start;
-    this.#sentBytes += size;
+    this.#sentBytes += end - start;
     this.#touch();
-    this.#upstream?.expectBulk(size >= BULK_BYTES);
     this.stream.writeBytes(bytes, start, end);
   }
 

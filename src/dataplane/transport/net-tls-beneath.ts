@@ -1,7 +1,7 @@
 /** Accepted TLS streams with the native TLS beneath their socket, instead of a second socket above it. */
 import type net from 'node:net';
 import type { SecureContext } from 'node:tls';
-import { NetStream, replaceStream, streamOf, tell } from './net.ts';
+import { NetStream, replaceStream, SHARED, streamOf, tell } from './net.ts';
 import type { SecureStream, StreamOwner } from './stream.ts';
 import { putTlsBeneath, resetBeneath, socketAbove, type TlsHandle } from './tls-handle.ts';
 
@@ -54,7 +54,9 @@ export function secureBeneath(
   handle.onhandshakedone = onHandshakeDone;
   handle.onerror = onError;
   handle.setALPNProtocols(alpn);
+  if (!plain.pushes) handle.useUserBuffer(SHARED);
   const stream = new BeneathStream(socket, handle);
+  stream.pushes = plain.pushes;
   stream.owner = owner;
   replaceStream(plain, stream);
   handle.receive(received);

@@ -8,7 +8,7 @@ import {
   shownCertificate,
 } from '../tls/client-identity.ts';
 import type { OutgoingTls } from '../tls/outgoing.ts';
-import { adoptAccepted, disown, NetStream, streamOf, tell } from './net.ts';
+import { adoptPushing, disown, NetStream, streamOf, tell } from './net.ts';
 import { secureBeneath } from './net-tls-beneath.ts';
 import type { ByteStream, Destination, SecureStream, StreamOwner, TlsServer, TlsSettings } from './stream.ts';
 import { type TlsFault, tlsFault, tlsFaultOr } from './tls-fault.ts';
@@ -84,7 +84,7 @@ function secureAbove(
   });
   // Node waits for somebody who wants the keys: each listener that is added would be an event.
   socket.removeAllListeners('newListener');
-  const stream = adoptAccepted(new TlsStream(socket, wire));
+  const stream = adoptPushing(new TlsStream(socket, wire));
   stream.owner = owner;
   socket.once('secure', onSecure);
   socket.on('_tlsError', onTlsError);
@@ -148,7 +148,7 @@ export function connectTls(
     ...(tls.serverName === '' ? {} : { servername: tls.serverName }),
     ...(session === null ? {} : { session }),
   });
-  const stream = adoptAccepted(new TlsStream(socket, wire));
+  const stream = adoptPushing(new TlsStream(socket, wire));
   stream.owner = untilEstablished(owner);
   socket.on('error', () => {
     stream.error = tlsFault(stream.error ?? 'UNKNOWN', stream.established);
@@ -187,7 +187,7 @@ function untilEstablished(owner: StreamOwner): StreamOwner {
 const NOT_YET = { onConnect() {}, onData() {}, onBlocked() {}, onDrain() {}, onEnd() {} };
 
 function unusable(wire: net.Socket, owner: StreamOwner): ByteStream {
-  const stream = adoptAccepted(new NetStream(wire, true));
+  const stream = adoptPushing(new NetStream(wire, true));
   stream.owner = owner;
   stream.error = 'tls-handshake-failed' satisfies TlsFault;
   wire.destroy();

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import net from 'node:net';
 import { after, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
+import { listenNet } from './net.ts';
 import { netTransport } from './net-transport.ts';
 import type { ByteStream, StreamOwner } from './stream.ts';
 
@@ -69,22 +70,26 @@ interface Pair {
 }
 
 let waiting = Promise.withResolvers<Pair>();
-const listener = await transport.listen('127.0.0.1', 0, (stream) => {
+const accept = (stream: ByteStream): StreamOwner => {
   const owner = new Recorder();
   waiting.resolve({ stream, owner, far: null as unknown as net.Socket });
   return owner;
-});
+};
+const listener = await transport.listen('127.0.0.1', 0, accept);
+/** Accepts as the transport does where it does not know Node inside. */
+const otherListener = await listenNet('127.0.0.1', 0, accept, '99.0.0');
 const server = net.createServer({ allowHalfOpen: true }).listen(0, '127.0.0.1');
 await new Promise((resolve) => server.once('listening', resolve));
 after(() => {
   void listener.close();
+  void otherListener.close();
   server.close();
 });
 
 /** A stream that was accepted, with its client. */
-async function acceptedPair(): Promise<Pair> {
+async function acceptedPair({ port } = listener): Promise<Pair> {
   waiting = Promise.withResolvers();
-  const far = net.connect({ port: listener.port, host: '127.0.0.1', allowHalfOpen: true });
+  const far = net.connect({ port, host: '127.0.0.1', allowHalfOpen: true });
   far.on('error', () => {});
   const pair = await waiting.promise;
   return { ...pair, far };
@@ -106,7 +111,8 @@ async function openedPair(): Promise<Pair> {
 }
 
 const KINDS = [
-  ['an accepted stream', acceptedPair],
+  ['an accepted stream', () => acceptedPair()],
+  ['an accepted stream of another Node.js', () => acceptedPair(otherListener)],
   ['an opened stream', openedPair],
 ] as const;
 
@@ -235,17 +241,41 @@ test('a connection that is refused closes with the reason', async () => {
   assert.deepEqual(owner.events, ['close ECONNREFUSED']);
 });
 
-test('bytes forwarded from one stream to a slow other are those that came, though read buffers are used again', async () => {
-  const [from, to] = [await openedPair(), await acceptedPair()];
-  from.stream.expectBulk(true);
-  from.owner.hook = (bytes, start, end) => to.stream.writeBytes(bytes, start, end);
-  const bytes = pattern(8_000_000);
-  to.far.pause();
-  from.far.end(bytes);
-  await from.owner.until(() => from.owner.has('end'));
-  to.stream.end();
-  const got = await readAll(to.far);
-  assert.ok(got.equals(bytes), `${got.length} of ${bytes.length} bytes, or others`);
-  from.stream.destroy();
-  to.stream.destroy();
+for (const [kind, pair] of KINDS) {
+  test(`bytes forwarded from ${kind} to a slow other one are those that came, though buffers are read into again`, async () => {
+    const [from, to] = [await pair(), await acceptedPair()];
+    from.stream.expectBulk(true);
+    from.owner.hook = (bytes, start, end) => to.stream.writeBytes(bytes, start, end);
+    const bytes = pattern(8_000_000);
+    to.far.pause();
+    from.far.end(bytes);
+    await from.owner.until(() => from.owner.has('end'));
+    to.stream.end();
+    const got = await readAll(to.far);
+    assert.ok(got.equals(bytes), `${got.length} of ${bytes.length} bytes, or others`);
+    from.stream.destroy();
+    to.stream.destroy();
+  });
+}
+
+test('bytes of many streams that came at once do not mix, whether much is expected of them or not', async () => {
+  const pairs: { pair: Pair; to: Pair }[] = [];
+  for (const bulk of [false, true, false, true]) {
+    const [pair, to] = [await acceptedPair(), await openedPair()];
+    pair.stream.expectBulk(bulk);
+    pair.owner.hook = (bytes, start, end) => to.stream.writeBytes(bytes, start, end);
+    pairs.push({ pair, to });
+  }
+  const bodies = pairs.map((_, i) => Buffer.alloc(3_000_000, `${i}`));
+  pairs.forEach(({ pair, to }, i) => {
+    to.far.pause();
+    pair.far.end(bodies[i]!);
+  });
+  for (const [i, { pair, to }] of pairs.entries()) {
+    await pair.owner.until(() => pair.owner.has('end'));
+    to.stream.end();
+    assert.ok((await readAll(to.far)).equals(bodies[i]!), `stream ${i}`);
+    pair.stream.destroy();
+    to.stream.destroy();
+  }
 });

@@ -1,33 +1,34 @@
 /**
  * The portable transport: node:net. Hot path.
  *
- * What was measured (see docs/decisions): overriding `push` of accepted sockets saves the stream machinery of
- * a 'data' event; outgoing sockets read into our own buffers through `onread`; a latin1 default encoding saves
- * the look-up at each write.
+ * What was measured (see docs/decisions): sockets read into our own buffers through `onread`; where Node does not
+ * offer that, overriding `push` saves the stream machinery of a 'data' event; a latin1 default encoding saves the
+ * look-up at each write.
  */
 import net from 'node:net';
 import { setTimeout as delay, setImmediate as nextCheck } from 'node:timers/promises';
 import { stopHandshakes } from '../../linux/listen-queue.ts';
 import { latin1 } from '../message/latin1.ts';
-import { detachReadBuffer, type ReadBuffer, takeReadBuffer } from './read-buffers.ts';
+import { acceptReadingInto } from './accepted-handle.ts';
+import { copyToBuffer, detachReadBuffer, type ReadBuffer, takeReadBuffer } from './read-buffers.ts';
 import type { ByteStream, Destination, Listener, StreamOwner } from './stream.ts';
 
 /** Up to this size a copy into the pending text is cheaper than a write of its own. */
 const COALESCE_BYTES = 8192;
+/** A read of this size shows that the next is worth a buffer of its own, where much is expected. */
+const MUCH_BYTES = 16_384;
 const BACKLOG = 4096;
 /** What a handshake that has begun gets to finish before its listener closes. */
 const HANDSHAKE_MS = 150;
 
 /**
- * What an outgoing socket reads into while it is not expected to send much. Shared by all of them: bytes from
- * it never outlive the callback, because writes copy out of it.
+ * What a socket reads into unless it brings much. Shared by all of them: bytes from it never outlive the callback,
+ * because writes copy out of it.
  */
-const SHARED = Buffer.allocUnsafeSlow(16_384);
+export const SHARED = Buffer.allocUnsafeSlow(65_536);
 
 /** The buffer that the running `onData` reads from, when it is a ReadBuffer. */
 let reading: ReadBuffer | null = null;
-/** The running `onData` reads from SHARED. */
-let readingShared = false;
 
 /** Streams with text that waits for the end of the running callback. */
 const dirty: NetStream[] = [];
@@ -95,10 +96,14 @@ export class NetStream implements ByteStream {
   error: string | null = null;
   pending = '';
   oncePerTurn = false;
-  /** Outgoing streams while in bulk mode: the buffer the socket reads into. */
+  /** The buffer of its own that the socket reads into, if it has one. */
   buffer: ReadBuffer | null = null;
   bulk = false;
+  /** Bytes that came with the last read. */
+  lastRead = 0;
   readonly accepted: boolean;
+  /** Its socket has no `onread`: each read comes in memory of its own. */
+  pushes = false;
 
   constructor(socket: net.Socket, accepted: boolean) {
     this.socket = socket;
@@ -135,9 +140,10 @@ export class NetStream implements ByteStream {
     if (reading !== null) {
       reading.pins++;
       socket.write(bytes.subarray(start, end), reading.release);
-    } else {
-      socket.write(readingShared ? Buffer.from(bytes.subarray(start, end)) : bytes.subarray(start, end));
-    }
+    } else if (bytes.buffer === SHARED.buffer) {
+      const copy = copyToBuffer(bytes, start, end);
+      socket.write(copy.bytes.subarray(0, end - start), copy.release);
+    } else socket.write(bytes.subarray(start, end));
     if (text !== '') socket.uncork();
     if (socket.writableLength > 0) {
       if (reading !== null) reading.retained = true;
@@ -221,10 +227,12 @@ export class NetStream implements ByteStream {
     this.bulk = bulk;
   }
 
-  /** What an outgoing socket reads into next. */
+  /**
+   * What the socket reads into next. Thousands of slow senders share one buffer, whatever they promised to send.
+   */
   nextBuffer(): Buffer {
     const current = this.buffer;
-    if (this.bulk) {
+    if (this.bulk && this.lastRead >= MUCH_BYTES) {
       if (current !== null && !current.retained) return current.bytes;
       if (current !== null) detachReadBuffer(current);
       this.buffer = takeReadBuffer();
@@ -258,7 +266,29 @@ let onFault: (error: unknown) => void = (error) => {
   throw error;
 };
 
-/** Replaces Readable.push on accepted sockets. Returns false to stop reading. */
+/** The stream whose read was just delivered: Node asks what it reads into next right after. */
+let justRead: NetStream | null = null;
+
+/** How Node reads into our buffers. One object for all sockets: Node calls `callback` as a method of the socket. */
+const READING: net.OnReadOpts = {
+  buffer(): Buffer {
+    const stream = justRead;
+    justRead = null;
+    return stream === null ? SHARED : stream.nextBuffer();
+  },
+  callback(this: OwnedSocket, count: number, bytes: Uint8Array): boolean {
+    const stream = this[STREAM];
+    const outer = reading;
+    stream.lastRead = count;
+    reading = stream.buffer;
+    deliver(stream, bytes as Buffer, count);
+    reading = outer;
+    justRead = stream;
+    return !stream.paused;
+  },
+};
+
+/** Replaces Readable.push on sockets without `onread`. Returns false to stop reading. */
 function pushToOwner(this: OwnedSocket, chunk: Buffer | null): boolean {
   if (chunk === null) return net.Socket.prototype.push.call(this, null);
   const stream = this[STREAM];
@@ -325,9 +355,10 @@ function adopt<S extends NetStream>(stream: S): S {
   return stream;
 }
 
-/** As {@link adopt}, for a socket that somebody else opened: its bytes go to the owner from now on. */
-export function adoptAccepted<S extends NetStream>(stream: S): S {
+/** As {@link adopt}, for a socket without `onread`. */
+export function adoptPushing<S extends NetStream>(stream: S): S {
   const { socket } = adopt(stream);
+  stream.pushes = true;
   socket.push = pushToOwner as typeof socket.push;
   socket.on('data', ignoreData);
   return stream;
@@ -344,7 +375,7 @@ export function replaceStream(stream: NetStream, next: NetStream): void {
   (next.socket as OwnedSocket)[STREAM] = next;
 }
 
-/** Undoes {@link adoptAccepted}: the socket is somebody else's from now on. */
+/** Undoes {@link adopt} and {@link adoptPushing}: the socket is somebody else's from now on. */
 export function disown(stream: NetStream): net.Socket {
   const { socket } = stream;
   stream.owner = nobody;
@@ -357,20 +388,14 @@ export function disown(stream: NetStream): net.Socket {
   return socket;
 }
 
+/** As {@link Transport.listen}; `nodeVersion` decides how connections are accepted. */
 export async function listenNet(
   address: string,
   port: number,
   accept: (stream: ByteStream) => StreamOwner,
+  nodeVersion = process.versions.node,
 ): Promise<Listener> {
-  const server = net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
-    const stream = adoptAccepted(new NetStream(socket, true));
-    try {
-      stream.owner = accept(stream);
-    } catch (error) {
-      stream.reset();
-      onFault(error);
-    }
-  });
+  const server = net.createServer({ allowHalfOpen: true, noDelay: true });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen({ host: address, port, reusePort: true, backlog: BACKLOG }, () => {
@@ -378,6 +403,18 @@ export async function listenNet(
       resolve();
     });
   });
+  const own = (stream: NetStream): void => {
+    try {
+      stream.owner = accept(stream);
+    } catch (error) {
+      stream.reset();
+      onFault(error);
+    }
+  };
+  const take = (socket: net.Socket): void => own(adopt(new NetStream(socket, true)));
+  if (!acceptReadingInto(server, READING, take, nodeVersion)) {
+    server.on('connection', (socket) => own(adoptPushing(new NetStream(socket, true))));
+  }
   // EMFILE and the like: the kernel keeps the connection queued and accepting goes on later.
   server.on('error', () => {});
   const bound = server.address() as net.AddressInfo;
@@ -396,26 +433,8 @@ export async function listenNet(
 
 /** Without TLS, whatever the destination says. */
 export function connectNet({ address, port }: Destination, owner: StreamOwner): ByteStream {
-  let stream: NetStream | null = null;
-  const socket = net.connect({
-    host: address,
-    port,
-    noDelay: true,
-    allowHalfOpen: true,
-    onread: {
-      buffer: () => (stream === null ? SHARED : stream.nextBuffer()),
-      callback: (count: number, bytes: Uint8Array): boolean => {
-        const self = stream!;
-        reading = self.buffer;
-        readingShared = reading === null;
-        deliver(self, bytes as Buffer, count);
-        reading = null;
-        readingShared = false;
-        return !self.paused;
-      },
-    },
-  });
-  stream = adopt(new NetStream(socket, false));
+  const socket = net.connect({ host: address, port, noDelay: true, allowHalfOpen: true, onread: READING });
+  const stream = adopt(new NetStream(socket, false));
   stream.owner = owner;
   socket.once('connect', onConnect);
   return stream;

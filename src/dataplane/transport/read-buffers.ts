@@ -31,6 +31,15 @@ export function takeReadBuffer(): ReadBuffer {
   return buffer;
 }
 
+/** A buffer that begins with a copy of `bytes[start, end)`, which must fit, for the one write that ends by its `release`. */
+export function copyToBuffer(bytes: Buffer, start: number, end: number): ReadBuffer {
+  const buffer = takeReadBuffer();
+  bytes.copy(buffer.bytes, 0, start, end);
+  buffer.pins++;
+  buffer.detached = true;
+  return buffer;
+}
+
 /** The socket that read into it is done with it. */
 export function detachReadBuffer(buffer: ReadBuffer): void {
   buffer.detached = true;

@@ -45,7 +45,7 @@ export interface ByteStream {
    * callbacks write to, each a little.
    */
   writeOncePerTurn(): void;
-  /** Expect (or no longer expect) megabytes: larger read buffers where the transport has them. */
+  /** Expect (or no longer expect) megabytes: larger read buffers, once much comes, where the transport has them. */
   expectBulk(bulk: boolean): void;
 }
 

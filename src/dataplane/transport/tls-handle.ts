@@ -17,6 +17,8 @@ export interface TlsHandle extends Connection {
   isSessionReused(): boolean;
   /** Takes bytes as if the connection had brought them. */
   receive(bytes: Buffer): void;
+  /** What is decrypted is put there, instead of into memory of its own for each read. */
+  useUserBuffer(bytes: Buffer): void;
   destroySSL(): void;
 }
 
