@@ -36,7 +36,8 @@ describe('from a peer that is not trusted', async () => {
   for (const lie of lies) {
     test(`nothing is believed: ${JSON.stringify(lie)}`, async () => {
       const { request } = await fixture.forward(get(`${lie}\r\n`));
-      assert.doesNotMatch(request.raw.toString(), /666|6\.6\.6/);
+      // A request id or a port of ours may have three sixes in it by chance.
+      assert.doesNotMatch(request.raw.toString(), /\b6666\b|6\.6\.6/);
       assert.equal(fieldValue(request, 'x-forwarded-for'), '127.0.0.1');
       assert.equal(fieldValue(request, 'x-real-ip'), '127.0.0.1');
       assert.equal(fieldValue(request, 'x-forwarded-proto'), 'http');
