@@ -12,26 +12,17 @@ import type { Endpoint, Waiter } from '../upstream/endpoint.ts';
 import type { LiveUpstream } from '../upstream/upstreams.ts';
 import { admit } from './admission.ts';
 import type { Dataplane } from './dataplane.ts';
+import { attempt, leaveEndpoint, leaveUpstream, takeTurn, waitedTooLong } from './endpoint-choice.ts';
 import { forwardedHead, idFor, offeredUpgrade } from './forward-request.ts';
 import { grpcAnswer, isGrpc } from './grpc.ts';
 import { hashKey } from './hash-key.ts';
 import type { LiveRoute } from './live-route.ts';
 import { acceptIn, type OwnAnswer, ownAnswer } from './own-answer.ts';
 import { believedOrigin, type Peer } from './peer.ts';
+import { OVER, RESPONDING, ROUTING, SENT, TUNNEL } from './progress.ts';
 import { NO_ROUTE } from './refusal.ts';
 import { isIdempotent, mayRetry, statusFor } from './retry.ts';
 import type { Downstream, UpstreamConnection, UpstreamFailure, UpstreamSide } from './sides.ts';
-
-/** Where an exchange stands. */
-const ROUTING = 0;
-/** Waits for a free connection of an endpoint. */
-const WAITING = 1;
-const CONNECTING = 2;
-/** The request (or its head) is on its way; no byte of a final response yet. */
-const SENT = 3;
-const RESPONDING = 4;
-const TUNNEL = 5;
-const OVER = 6;
 
 const NONE_TRIED: readonly Endpoint<UpstreamConnection>[] = [];
 
@@ -156,7 +147,7 @@ export class Exchange implements Waiter, Timed {
     }
     const { hashBy } = upstream;
     if (hashBy !== null) this.hash = hashKey(hashBy, head, this.client, target);
-    this.#attempt(upstream);
+    attempt(this, upstream);
   }
 
   /** `last`: nothing but the end follows. */
@@ -194,7 +185,7 @@ export class Exchange implements Waiter, Timed {
     if (this.state === OVER) return;
     if (this.reason === '') this.reason = reason;
     if (this.status === 0) this.status = 499;
-    this.#leaveUpstream();
+    leaveUpstream(this);
     this.#over();
   }
 
@@ -226,12 +217,12 @@ export class Exchange implements Waiter, Timed {
   // ── from the upstream's side ────────────────────────────────────────────────────────────────────────────
 
   onConnected(): void {
-    this.#send(false);
+    this.send(false);
   }
 
   onInformational(head: ResponseHead): void {
     if (++this.informational > this.dataplane.config.limits.informationalResponses) {
-      this.#leaveUpstream();
+      leaveUpstream(this);
       return this.answer(502, 'too-many-informational');
     }
     if (head.status === 100) {
@@ -258,7 +249,7 @@ export class Exchange implements Waiter, Timed {
   /** The upstream's side has already let go of this exchange. */
   onResponseEnd(trailers: string): void {
     this.upstreamSide = null;
-    this.#leaveEndpoint();
+    leaveEndpoint(this);
     this.down.sendEnd(trailers);
     this.#over();
   }
@@ -285,7 +276,7 @@ export class Exchange implements Waiter, Timed {
   /** The tunnel's upstream connection is gone. */
   onTunnelClosed(clean: boolean): void {
     this.upstreamSide = null;
-    this.#leaveEndpoint();
+    leaveEndpoint(this);
     if (!clean) {
       this.reason = 'tunnel-broken';
       this.down.cut(0, false);
@@ -310,7 +301,7 @@ export class Exchange implements Waiter, Timed {
   onUpstreamFailed(failure: UpstreamFailure, code = 0, blame = true): void {
     const endpoint = this.endpoint!;
     this.upstreamSide = null;
-    this.#leaveEndpoint();
+    leaveEndpoint(this);
     if (blame && !(failure === 'closed' && this.reused) && endpoint.failed()) {
       this.dataplane.stats.counters.upstream_ejections_total++;
     }
@@ -326,7 +317,7 @@ export class Exchange implements Waiter, Timed {
         this.dataplane.retrying++;
       }
       this.dataplane.stats.counters.upstream_retries_total++;
-      return this.#attempt(this.upstream!);
+      return attempt(this, this.upstream!);
     }
     this.answer(statusFor(failure), failure);
   }
@@ -334,27 +325,11 @@ export class Exchange implements Waiter, Timed {
   // ── waiting for a connection ────────────────────────────────────────────────────────────────────────────
 
   onTurn(): void {
-    const endpoint = this.endpoint!;
-    if (endpoint.draining) {
-      // Nothing was tried there yet: this does not count as an attempt.
-      this.#stopWaiting();
-      this.#leaveEndpoint();
-      this.attempts--;
-      return this.#attempt(this.upstream!);
-    }
-    // Somebody else may have been quicker.
-    if (!endpoint.hasRoom(this.dataplane.config.limits.endpointConnections)) return endpoint.waitOn(this);
-    this.#stopWaiting();
-    this.#use(endpoint);
+    takeTurn(this);
   }
 
   onDeadline(): void {
-    if (this.state !== WAITING) return;
-    this.endpoint!.stopWaiting(this);
-    this.#stopWaiting();
-    this.#leaveEndpoint();
-    this.dataplane.stats.counters['limit_hits_total:pending_requests']++;
-    this.answer(503, 'pending-timeout');
+    waitedTooLong(this);
   }
 
   // ── the middle ──────────────────────────────────────────────────────────────────────────────────────────
@@ -383,52 +358,8 @@ export class Exchange implements Waiter, Timed {
     return this.route?.policy.maxBodyBytes ?? 0;
   }
 
-  #attempt(upstream: LiveUpstream): void {
-    const first = this.tried.length === 0;
-    // After a stale pooled connection the same endpoint is as good as any when it is the only one.
-    const endpoint = (
-      first ? upstream.pick(this.hash) : (upstream.pickOther(this.tried) ?? upstream.pick(this.hash))
-    ) as Endpoint<UpstreamConnection> | null;
-    if (endpoint === null) return this.answer(503, 'no-endpoints');
-    this.attempts++;
-    const { limits } = this.dataplane.config;
-    if (endpoint.hasRoom(limits.endpointConnections)) return this.#take(endpoint);
-    const free = upstream.pickFree(limits.endpointConnections) as Endpoint<UpstreamConnection> | null;
-    if (free !== null) return this.#take(free);
-    if (upstream.pending >= limits.pendingRequests) {
-      this.dataplane.stats.counters['limit_hits_total:pending_requests']++;
-      return this.answer(503, 'pending-limit');
-    }
-    upstream.pending++;
-    this.state = WAITING;
-    this.endpoint = endpoint;
-    endpoint.inFlight++;
-    endpoint.wait(this);
-    this.dataplane.wheel.set(this, this.dataplane.config.timeouts.pending);
-  }
-
-  #take(endpoint: Endpoint<UpstreamConnection>): void {
-    this.endpoint = endpoint;
-    endpoint.inFlight++;
-    this.#use(endpoint);
-  }
-
-  /** Takes a ready connection of the endpoint or opens one. */
-  #use(endpoint: Endpoint<UpstreamConnection>): void {
-    const { ready } = endpoint;
-    if (ready.length > 0) {
-      const connection = ready[ready.length - 1]!;
-      this.upstreamSide = connection.take(this);
-      if (connection.connected) return this.#send(true);
-    }
-    this.state = CONNECTING;
-    this.reused = false;
-    if (this.upstreamSide !== null) return;
-    this.dataplane.stats.counters.upstream_connections_total++;
-    this.upstreamSide = this.dataplane.connect(this.dataplane, endpoint, this);
-  }
-
-  #send(reused: boolean): void {
+  /** The head goes to the upstream's side that was chosen, with what there is of the body. */
+  send(reused: boolean): void {
     const side = this.upstreamSide!;
     this.reused = reused;
     this.state = SENT;
@@ -456,35 +387,11 @@ export class Exchange implements Waiter, Timed {
   #giveUp(status: number, reason: string): void {
     if (this.state === OVER) return;
     const responding = this.state >= RESPONDING;
-    this.#leaveUpstream();
+    leaveUpstream(this);
     if (!responding) return this.answer(status, reason);
     this.reason = reason;
     this.down.cut(0, true);
     this.#over();
-  }
-
-  #leaveUpstream(): void {
-    if (this.state === WAITING) {
-      this.endpoint!.stopWaiting(this);
-      this.#stopWaiting();
-    }
-    const side = this.upstreamSide;
-    this.upstreamSide = null;
-    if (side !== null) side.abandon();
-    this.#leaveEndpoint();
-  }
-
-  #stopWaiting(): void {
-    this.upstream!.pending--;
-    this.dataplane.wheel.remove(this);
-    this.deadline = 0;
-  }
-
-  #leaveEndpoint(): void {
-    if (this.endpoint === null) return;
-    this.endpoint.inFlight--;
-    this.lastEndpoint = this.endpoint;
-    this.endpoint = null;
   }
 
   #observeUpstream(status: number): void {
