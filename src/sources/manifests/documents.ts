@@ -1,5 +1,15 @@
 /** From the text of a manifest file to JSON values that know their line. */
-import { Composer, type Document, isScalar, isSeq, LineCounter, type ParsedNode, Parser, visit } from 'yaml';
+import {
+  Composer,
+  type Document,
+  isScalar,
+  isSeq,
+  Lexer,
+  LineCounter,
+  type ParsedNode,
+  Parser,
+  visit,
+} from 'yaml';
 import { isObject } from '../decode/field.ts';
 import { parsePlainYaml } from './plain-yaml.ts';
 
@@ -31,6 +41,8 @@ const MAX_DOCUMENTS = 100_000;
 const MAX_FULL_YAML_LENGTH = 4 * 1024 * 1024;
 /** Anchors may be used this often in a document: enough for people, too little for a billion laughs. */
 const MAX_ALIASES = 100;
+/** Of flow collections in each other, and of `- ` on one line: the full parser takes a kilobyte and more for each. */
+const MAX_NESTING = 500;
 /** A line with something other than a comment. It takes linear time, for nothing in it may match a line break. */
 const CONTENT = /^[ \t]*[^ \t\r\n#]/m;
 
@@ -119,6 +131,12 @@ function parseFullYaml(text: string, firstLine: number, firstIndex: number): Man
     });
   };
   try {
+    const tooDeep = findTooDeep(text);
+    if (tooDeep !== null) {
+      const line = firstLine + countLines(text.slice(0, tooDeep));
+      const message = `is nested too deep, by more than ${MAX_NESTING}`;
+      return { documents, errors: [{ document: index, line, message }] };
+    }
     const composer = new Composer({
       prettyErrors: false,
       uniqueKeys: false,
@@ -155,6 +173,25 @@ function inPlainWords(message: string): string {
   if (!message.startsWith('Excessive alias count')) return message;
   return `it has more than ${MAX_ALIASES} aliases (uses of anchors)`;
 }
+
+/** Where the text is nested deeper than {@link MAX_NESTING}, as an offset; null where it is not. */
+function findTooDeep(text: string): number | null {
+  let offset = 0;
+  let flow = 0;
+  let onLine = 0;
+  for (const token of new Lexer().lex(text)) {
+    if (token === '[' || token === '{') flow++;
+    else if (token === ']' || token === '}') flow--;
+    else if (token === '-' || token === '?') onLine++;
+    else if (token === '\n') onLine = 0;
+    if (flow + onLine > MAX_NESTING) return offset;
+    if (!MARKS.has(token)) offset += token.length;
+  }
+  return null;
+}
+
+/** Tokens of the lexer that stand for no text: the start of a document, the end of a flow collection, a scalar follows. */
+const MARKS: ReadonlySet<string> = new Set(['\u{02}', '\u{18}', '\u{1f}']);
 
 /** The parser's own check for this takes quadratic time. */
 function duplicateKey(document: Document.Parsed): { pos: [number, number]; message: string } | undefined {

@@ -125,7 +125,12 @@ describe('what is wrong in a file', () => {
       `a: &a [x]\nb: [${'*a,'.repeat(200)}]\nc: &c [*a]\nd: [${'*c,'.repeat(200)}]`,
       /is not valid YAML: it has more than 100 aliases/,
     ],
-    ['deep nesting', '['.repeat(100_000), /is not valid YAML: it is nested too deep; it is ignored/],
+    ['deep nesting', '['.repeat(100_000), /is nested too deep, by more than 500; it is ignored/],
+    [
+      'deep nesting behind other text',
+      `a: &a 1\nb:\n  - "[["\n  - ${'- '.repeat(600)}\n`,
+      /^web\.yaml:4 .*too deep/,
+    ],
     ['broken JSON', '{\n "a": 1,\n}', /^web\.json:3 \(document 1\): error: is not valid JSON/, 'web.json'],
   ];
   for (const [what, text, expected, path] of cases) {
