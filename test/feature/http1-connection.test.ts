@@ -160,6 +160,25 @@ describe('a client connection', () => {
     client.send('y'.repeat(1024));
     assert.equal(await client.ended(), 'fin');
   });
+  test('that was refused and sends on without reading still gets the answer', async () => {
+    const client = await fixture.connect();
+    client.socket.pause();
+    client.send(`GET / HTTP/1.1\r\nBad Line\r\n\r\n${'x'.repeat(16 * 1024 * 1024)}`);
+    await fixture.get(OK);
+    client.socket.resume();
+    assert.equal(statusOf(await client.response()), 400);
+    assert.equal(await client.ended(), 'fin');
+  });
+  test('that ends with an empty line behind its last request is closed without a word', async () => {
+    fixture.backend.behaviour = OK;
+    const client = await fixture.connect();
+    client.send('GET / HTTP/1.1\r\nHost: h\r\n\r\n');
+    await client.response();
+    client.send('\r\n');
+    client.halfClose();
+    assert.equal(await client.ended(), 'fin');
+    assert.equal(client.inbox.rest.toString(), '');
+  });
 });
 
 describe('HTTP/1.0 clients', () => {

@@ -168,6 +168,19 @@ test('what browsers are told can be set', async () => {
   assert.equal(fieldValue(response, 'strict-transport-security'), 'max-age=60; preload');
 });
 
+test('a target in absolute-form, which says https here, goes out in origin-form', async (t) => {
+  const backend = await startRawBackend(t);
+  const proxy = await startHttps(t, {
+    manifests: [site('plain', 'plain.test', false), ...service('web', [backend.port])],
+  });
+  backend.behaviour = answer('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n');
+  const client = await connectTls(t, proxy.https);
+  client.send(get('other.test', 'https://plain.test/a?b=c'));
+  assert.equal(statusOf(await client.response()), 200);
+  assert.equal(backend.requests[0]!.startLine, 'GET /a?b=c HTTP/1.1');
+  assert.deepEqual(fieldValues(backend.requests[0]!, 'host'), ['plain.test']);
+});
+
 test('the backend is told that the client came over TLS', async (t) => {
   const backend = await startRawBackend(t);
   const manifests = [site('plain', 'plain.test', false), ...service('web', [backend.port])];

@@ -34,7 +34,7 @@ const METHOD_BYTES = 64;
 const METHODS: readonly string[] = ['GET', 'POST', 'PUT', 'DELETE', 'HEAD', 'OPTIONS', 'PATCH'];
 
 /**
- * Reads a request head from `bytes[start, end)` into `head`. Returns the position behind it (> 0), 0 when
+ * Reads a request head from `bytes[start, end)` into `head`; `secure`: it came over TLS. Returns the position behind it (> 0), 0 when
  * bytes are missing, or minus the status to refuse it with: 400, 405, 414, 417, 431, 501, 505. A refused
  * request leaves the connection in doubt, so it must be closed.
  */
@@ -44,6 +44,7 @@ export function parseRequestHead(
   end: number,
   limits: RequestLimits,
   head: RequestHead,
+  secure = false,
 ): number {
   let i = start;
   // Up to two empty lines before a request are forgiven (RFC 9112 2.2).
@@ -102,7 +103,7 @@ export function parseRequestHead(
   head.target = text.slice(targetStart - base, targetEnd - base);
   head.pathLength = (queryStart < 0 ? targetEnd : queryStart) - targetStart;
   head.plainPath = plain;
-  const refused = interpret(head);
+  const refused = interpret(head, secure);
   return refused === 0 ? next : refused;
 }
 
@@ -145,7 +146,7 @@ function methodName(text: string, length: number): string {
 const options: ConnectionOptions = { close: false, keepAlive: false, upgrade: false, listed: null };
 
 /** Decides framing, host and connection options from the lines read. Returns 0 or minus a status. */
-function interpret(head: RequestHead): number {
+function interpret(head: RequestHead, secure: boolean): number {
   const fields = head.fields;
   const { ids, valueStart, valueEnd, count, text } = fields;
   head.contentLength = -1;
@@ -213,7 +214,7 @@ function interpret(head: RequestHead): number {
       head.upgrade = fields.value(upgradeLine);
     }
   }
-  return resolveTarget(head, hostLine);
+  return resolveTarget(head, hostLine, secure);
 }
 
 /** 501 for a coding list that is well formed but not ours, 400 for anything else (RFC 9112 6.1). */
@@ -228,7 +229,7 @@ function refuseCoding(value: string): number {
 }
 
 /** Brings all forms of target (RFC 9112 3.2) to `authority` and an origin-form target. */
-function resolveTarget(head: RequestHead, hostLine: number): number {
+function resolveTarget(head: RequestHead, hostLine: number, secure: boolean): number {
   if (hostLine >= 0) {
     head.authority = head.fields.value(hostLine);
     if (!isAuthority(head.authority) && !(head.authority === '' && head.minorVersion === 0)) return -400;
@@ -240,12 +241,14 @@ function resolveTarget(head: RequestHead, hostLine: number): number {
   if (head.method === 'CONNECT') return -405;
   if (target.charCodeAt(0) === 47) return 0;
   if (target === '*') return head.method === 'OPTIONS' ? 0 : -400;
-  return absoluteForm(head, target);
+  return absoluteForm(head, target, secure);
 }
 
-function absoluteForm(head: RequestHead, target: string): number {
+/** RFC 9112 3.2.2. What asks for https without TLS is refused: the answer would be taken for a secure one. */
+function absoluteForm(head: RequestHead, target: string, secure: boolean): number {
   const schemeEnd = target.indexOf('://');
-  if (schemeEnd < 0 || target.slice(0, schemeEnd).toLowerCase() !== 'http') return -400;
+  const scheme = schemeEnd < 0 ? '' : target.slice(0, schemeEnd).toLowerCase();
+  if (scheme !== 'http' && !(secure && scheme === 'https')) return -400;
   const start = schemeEnd + 3;
   let end = start;
   while (end < target.length && target.charCodeAt(end) !== 47 && target.charCodeAt(end) !== 63) end++;

@@ -71,7 +71,7 @@ export class Http1ServerConnection implements StreamOwner, ClientConnection, Dow
   stash: Stash | null = null;
   /** The stash while it is being consumed: put back as it is when a head in it is still incomplete. */
   spare: Stash | null = null;
-  /** Part of a head is here. */
+  /** Part of a head is here, not only an empty line. */
   headStarted = false;
   requests = 0;
   /** The connection lives on after the running response. */
@@ -154,7 +154,8 @@ export class Http1ServerConnection implements StreamOwner, ClientConnection, Dow
           break;
         case CLOSING:
           this.dropped += end - i;
-          if (this.dropped > DISCARD_BYTES && this.stream.unsent === 0) this.stream.destroy();
+          // Who sends on and on is not read any further, but keeps its time to read the answer.
+          if (this.dropped > DISCARD_BYTES) this.stream.pause();
           i = end;
           break;
         default:
@@ -168,7 +169,7 @@ export class Http1ServerConnection implements StreamOwner, ClientConnection, Dow
   /** The client sends no more: what it sent is answered, then the connection ends. */
   #endIfIdle(): void {
     if (this.reading !== HEAD || this.stream.blocked) return;
-    if (this.stash !== null) return this.#refuse(400);
+    if (this.headStarted) return this.#refuse(400);
     this.#hangUp();
   }
 
@@ -181,11 +182,12 @@ export class Http1ServerConnection implements StreamOwner, ClientConnection, Dow
 
   /** Parses one head and starts its exchange. Returns where to go on. */
   #readHead(bytes: Buffer, start: number, end: number): number {
-    const { dataplane } = this.listener;
-    const next = parseRequestHead(bytes, start, end, dataplane.config.limits, requestHead);
+    const { dataplane, scheme } = this.listener;
+    const { limits } = dataplane.config;
+    const next = parseRequestHead(bytes, start, end, limits, requestHead, scheme === 'https');
     if (next > 0) return this.#begin(bytes, next, end);
     if (next === 0) {
-      if (!this.headStarted) {
+      if (!this.headStarted && !isEmptyLines(bytes, start, end)) {
         this.headStarted = true;
         // The first head's time runs since the connection was accepted.
         if (this.requests > 0) dataplane.wheel.set(this, dataplane.config.timeouts.requestHead);
@@ -346,7 +348,7 @@ export class Http1ServerConnection implements StreamOwner, ClientConnection, Dow
 
   #idleTooLong(): void {
     const { stats } = this.listener.dataplane;
-    if (this.stash !== null) {
+    if (this.headStarted) {
       stats.counters['limit_hits_total:request_head_timeout']++;
       return this.#refuse(408);
     }
@@ -618,4 +620,10 @@ export class Http1ServerConnection implements StreamOwner, ClientConnection, Dow
       this.stream.identity,
     );
   }
+}
+
+/** True for what parseRequestHead skips before a head: an empty line behind a body, as old clients send it. */
+function isEmptyLines(bytes: Buffer, start: number, end: number): boolean {
+  // More than two, or anything else among them, would not have been incomplete.
+  return end - start <= 4 && bytes[start] === 13 && bytes[end - 1]! <= 13;
 }
