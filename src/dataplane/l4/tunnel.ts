@@ -2,31 +2,14 @@
  * One connection of layer 4: bytes as they come, from a client to an endpoint of an upstream and back. What reads
  * nothing understands nothing: no header is added, and only a connection that never stood is tried again.
  */
-import type { Route, RoutePolicy } from '../../model/routing-table.ts';
-import { routeFragment } from '../access-log.ts';
 import type { ClientConnection } from '../exchange/client-listener.ts';
 import type { Dataplane } from '../exchange/dataplane.ts';
 import type { Timed } from '../timers.ts';
 import type { ByteStream, StreamOwner } from '../transport/stream.ts';
 import { hashText } from '../upstream/balance/consistent-hash.ts';
 import type { Endpoint } from '../upstream/endpoint.ts';
-import type { LiveUpstream, Upstreams } from '../upstream/upstreams.ts';
-
-/** Where connections go. */
-export interface TunnelRoute {
-  /** null: it cannot be resolved; connections are reset. */
-  readonly upstream: LiveUpstream | null;
-  readonly policy: Pick<RoutePolicy, 'connectTimeoutMs' | 'retries'>;
-  /** The route's part of an access-log line. */
-  readonly logFragment: string;
-}
-
-/** What a route says about connections that are passed through. */
-export function tunnelRoute({ origin, action, policy }: Route, upstreams: Upstreams): TunnelRoute {
-  const upstream = action.kind === 'forward' ? (upstreams.get(action.upstream) ?? null) : null;
-  const service = action.kind === 'unavailable' ? action.service : (upstream?.service ?? '');
-  return { upstream, policy, logFragment: routeFragment(origin.namespace, origin.name, service) };
-}
+import { EndpointSide, type EndpointSideOwner, NOBODY } from './endpoint-side.ts';
+import type { TunnelRoute } from './tunnel-route.ts';
 
 /** What all tunnels of one listener share. */
 export interface TunnelListener {
@@ -35,7 +18,7 @@ export interface TunnelListener {
   readonly connections: Set<ClientConnection>;
 }
 
-export class Tunnel implements StreamOwner, ClientConnection, Timed {
+export class Tunnel implements StreamOwner, EndpointSideOwner, ClientConnection, Timed {
   readonly #listener: TunnelListener;
   /** The client's side. */
   readonly stream: ByteStream;
@@ -214,7 +197,6 @@ export class Tunnel implements StreamOwner, ClientConnection, Timed {
     this.#finish();
   }
 
-  /** `error` as in StreamOwner.onClose. */
   onUpstreamClose(error: string | null): void {
     this.#upstream = null;
     if (this.#clientGone) return;
@@ -284,46 +266,3 @@ export class Tunnel implements StreamOwner, ClientConnection, Timed {
     });
   }
 }
-
-/** Hears what happens to the connection to the endpoint. */
-class EndpointSide implements StreamOwner {
-  readonly #tunnel: Tunnel;
-
-  constructor(tunnel: Tunnel) {
-    this.#tunnel = tunnel;
-  }
-
-  onConnect(): void {
-    this.#tunnel.onUpstreamConnect();
-  }
-
-  onData(bytes: Buffer, start: number, end: number): void {
-    this.#tunnel.onUpstreamData(bytes, start, end);
-  }
-
-  onBlocked(): void {
-    this.#tunnel.onUpstreamBlocked();
-  }
-
-  onDrain(): void {
-    this.#tunnel.onUpstreamDrain();
-  }
-
-  onEnd(): void {
-    this.#tunnel.onUpstreamEnd();
-  }
-
-  onClose(error: string | null): void {
-    this.#tunnel.onUpstreamClose(error);
-  }
-}
-
-/** An attempt that was given up. */
-const NOBODY: StreamOwner = {
-  onConnect() {},
-  onData() {},
-  onBlocked() {},
-  onDrain() {},
-  onEnd() {},
-  onClose() {},
-};
