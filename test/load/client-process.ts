@@ -15,10 +15,17 @@ const REST_AFTER_FAULT_MS = 50;
 /** Some quote what was received. */
 const LONGEST_MESSAGE = 300;
 
+/** How often it is looked how busy this process is. */
+const LAG_MS = 50;
+/** What share of the longest lag is left at the next look: it is remembered for about two seconds. */
+const LAG_FADES = 0.97;
+
 const report = reporter<FromClients>();
 const totals = { bytes: 0, webSocketMessages: 0, abandoned: 0 };
 let answers: Answer[] = [];
 let draining = false;
+/** How much later than they happened things are noticed here, in ms: the longest lately. */
+let lag = 0;
 
 function makeClient(name: string, port: number, httpsPort: number, seed: number): Client {
   return {
@@ -49,9 +56,13 @@ async function runClient({ name, rounds }: ClientKind, client: Client): Promise<
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
       if (draining && error.kind === 'refused') return;
-      const { kind, openedAt } = error;
+      const { kind, openedAt, restedMs } = error;
       const message = error.message.slice(0, LONGEST_MESSAGE);
-      report({ kind: 'failure', failure: { client: name, kind, openedAt, at: now(), message } });
+      const noticedLateMs = restedMs + lag;
+      report({
+        kind: 'failure',
+        failure: { client: name, kind, openedAt, at: now(), message, noticedLateMs },
+      });
       await delay(REST_AFTER_FAULT_MS);
     }
     await delay(client.random.int(0, MOST_REST_MS));
@@ -63,8 +74,18 @@ function reportAnswers(): void {
   answers = [];
 }
 
+function watchLag(): NodeJS.Timeout {
+  let before = now();
+  return setInterval(() => {
+    const time = now();
+    lag = Math.max(time - before - LAG_MS, lag * LAG_FADES);
+    before = time;
+  }, LAG_MS);
+}
+
 async function run(port: number, httpsPort: number, seed: number): Promise<void> {
   const timer = setInterval(reportAnswers, REPORT_MS);
+  const lagTimer = watchLag();
   let clients = 0;
   const running = CLIENT_KINDS.flatMap((kind) =>
     Array.from({ length: kind.count }, () =>
@@ -73,6 +94,7 @@ async function run(port: number, httpsPort: number, seed: number): Promise<void>
   );
   await Promise.all(running);
   clearInterval(timer);
+  clearInterval(lagTimer);
   reportAnswers();
   report({ kind: 'ended', totals });
 }

@@ -51,6 +51,8 @@ const flags = new Map([
   ['https', '127.0.0.1:0'],
   ['admin', '127.0.0.1:0'],
   ['workers', '2'],
+  // An idle connection that is closed crosses any request that comes later; on a busy machine a second is soon over.
+  ['timeout-drain-idle', '10s'],
 ]);
 const loaded = loadSettings({ flags, environment: {} });
 if (!loaded.ok) throw new Error(loaded.errors.join('\n'));

@@ -13,7 +13,8 @@ export interface Answer {
 export interface Failure {
   readonly client: string;
   /**
-   * `cut`: the connection ended before the answer was complete. `refused`: there was no connection.
+   * `cut`: the connection ended before the answer was complete. `refused`: there was no connection, or none of
+   * HTTP/2 that still took requests.
    * `wrong`: an answer, but not the right one. `late`: no answer in time.
    */
   readonly kind: 'cut' | 'refused' | 'wrong' | 'late';
@@ -21,6 +22,8 @@ export interface Failure {
   readonly openedAt: number;
   readonly at: number;
   readonly message: string;
+  /** How much later than it happened the client may have noticed: it rests by choice, or its process is busy. */
+  readonly noticedLateMs: number;
 }
 
 /** A worker was ended on purpose: asked to at `from`, gone at `until`. */
@@ -29,7 +32,7 @@ export interface Kill {
   readonly until: number;
 }
 
-/** For how long after a kill its victims may notice it: clients are busy, and so is the machine. */
+/** For how long after a kill its victims may notice it, besides what they know to be late themselves. */
 const NOTICE_MS = 2000;
 
 /**
@@ -38,7 +41,8 @@ const NOTICE_MS = 2000;
  */
 export function isExcused(failure: Failure, kills: readonly Kill[]): boolean {
   if (failure.kind !== 'cut') return false;
+  const patience = NOTICE_MS + failure.noticedLateMs;
   return kills.some(
-    ({ from, until }) => failure.openedAt <= until && failure.at >= from && failure.at <= until + NOTICE_MS,
+    ({ from, until }) => failure.openedAt <= until && failure.at >= from && failure.at <= until + patience,
   );
 }

@@ -28,11 +28,13 @@ export class Fault extends Error {
   readonly kind: Failure['kind'];
   /** When the connection began to be opened. */
   readonly openedAt: number;
+  readonly restedMs: number;
 
-  constructor(kind: Failure['kind'], openedAt: number, message: string) {
+  constructor(kind: Failure['kind'], openedAt: number, message: string, restedMs = 0) {
     super(message);
     this.kind = kind;
     this.openedAt = openedAt;
+    this.restedMs = restedMs;
   }
 }
 

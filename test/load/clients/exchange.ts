@@ -59,7 +59,7 @@ export async function exchange(client: Client, request: Request, manner: Manner)
     client.answered(request, start, end, String(headers[BACKEND_FIELD]));
   } catch (error) {
     outgoing.destroy();
-    throw faultOf(error as NodeJS.ErrnoException, openedAt, request);
+    throw faultOf(error as NodeJS.ErrnoException, openedAt, request, manner);
   } finally {
     clearTimeout(late);
   }
@@ -123,11 +123,13 @@ function faultOf(
   error: NodeJS.ErrnoException,
   openedAt: number,
   { method, host, target, task }: Request,
+  { sendPause = 0, readPause = 0 }: Manner,
 ): Fault {
   if (error instanceof Fault) return error;
   const message = `${method} ${host}${target} ${task.act} ${task.size} bytes: ${error.code ?? ''} ${error.message}`;
   if (error.message === 'late') return new Fault('late', openedAt, message);
   if (error.code === 'ECONNREFUSED') return new Fault('refused', openedAt, message);
   // HPE_… is node's parser: the bytes were no HTTP.
-  return new Fault(error.code?.startsWith('HPE_') ? 'wrong' : 'cut', openedAt, message);
+  const kind = error.code?.startsWith('HPE_') ? 'wrong' : 'cut';
+  return new Fault(kind, openedAt, message, SLOW_PIECES * (sendPause + readPause));
 }

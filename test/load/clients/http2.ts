@@ -5,6 +5,7 @@ import {
   type ClientHttp2Session,
   type ClientHttp2Stream,
   connect,
+  constants,
   type IncomingHttpHeaders,
 } from 'node:http2';
 import { Readable } from 'node:stream';
@@ -86,8 +87,9 @@ async function exchange(client: Client, request: Request, connection: Connection
   const start = now();
   const { method, task } = request;
   const late = AbortSignal.timeout(LATE_MS);
+  let stream: ClientHttp2Stream | null = null;
   try {
-    const stream = begin(connection, request);
+    stream = begin(connection, request);
     const answered = headOf(stream, late);
     if (method === 'POST') {
       // What goes wrong in sending is told by the stream's own events.
@@ -104,7 +106,9 @@ async function exchange(client: Client, request: Request, connection: Connection
   } catch (error) {
     if (error instanceof Fault) throw error;
     const { code, message } = error as NodeJS.ErrnoException;
-    const kind = late.aborted ? 'late' : 'cut';
+    // Between GOAWAY and a request that was not sent yet, nghttp2 itself refuses the stream: nobody looked at it.
+    const refused = stream?.rstCode === constants.NGHTTP2_REFUSED_STREAM;
+    const kind = late.aborted ? 'late' : refused ? 'refused' : 'cut';
     throw new Fault(
       kind,
       openedAt,
