@@ -17,7 +17,9 @@ import { resolveRoute } from '../route/resolve.ts';
 import type { Timed } from '../timers.ts';
 import type { ByteStream, StreamOwner } from '../transport/stream.ts';
 import { type BodySink, chunkHead, DONE, MORE, TOO_LARGE } from './chunked.ts';
+import { bodyInTime, deadlinePassed, linger, rearm, touchTunnel } from './pace.ts';
 import { parseRequestHead } from './parse-request.ts';
+import { BODY, CLOSED, CLOSING, CUT, DISCARD, HEAD, TUNNEL, WAIT } from './reading.ts';
 import { RequestBody } from './request-body.ts';
 import { Stash } from './stash.ts';
 import {
@@ -34,26 +36,11 @@ import {
   switchingResponse,
 } from './write-response.ts';
 
-/** What the next bytes are. */
-const HEAD = 0;
-const BODY = 1;
-/** The request is read whole; bytes now belong to a later one and wait. */
-const WAIT = 2;
-const TUNNEL = 3;
-/** Rest of a body whose exchange is over. */
-const DISCARD = 4;
-/** We have said our last word; what comes is dropped so that the client can read it (no RST). */
-const CLOSING = 5;
-/** The response was cut: nothing is read, what was written may still leave. */
-const CUT = 6;
-const CLOSED = 7;
-
 /** A whole body up to this size travels with the head in one write. */
 const SMALL_BODY = 8192;
 /** What is read and dropped of a body nobody wants, before the connection is closed instead. */
 const DISCARD_BYTES = 65_536;
 const DISCARD_MS = 1000;
-const LINGER_MS = 2000;
 
 /** Filled by each request in turn: valid until the next head is parsed. */
 const requestHead = new RequestHead();
@@ -146,7 +133,7 @@ export class Http1ServerConnection implements StreamOwner, ClientConnection, Dow
           break;
         case TUNNEL:
           this.exchange?.onClientBytes(bytes, i, end);
-          this.#touchTunnel();
+          touchTunnel(this);
           i = end;
           break;
         case DISCARD:
@@ -169,8 +156,8 @@ export class Http1ServerConnection implements StreamOwner, ClientConnection, Dow
   /** The client sends no more: what it sent is answered, then the connection ends. */
   #endIfIdle(): void {
     if (this.reading !== HEAD || this.stream.blocked) return;
-    if (this.headStarted) return this.#refuse(400);
-    this.#hangUp();
+    if (this.headStarted) return this.refuse(400);
+    this.hangUp();
   }
 
   /** Keeps the next request until the one before is answered, and the answer taken. */
@@ -197,7 +184,7 @@ export class Http1ServerConnection implements StreamOwner, ClientConnection, Dow
     }
     if (next === -414) dataplane.stats.counters['limit_hits_total:request_line']++;
     if (next === -431) dataplane.stats.counters['limit_hits_total:request_head']++;
-    this.#refuse(-next);
+    this.refuse(-next);
     return end;
   }
 
@@ -214,11 +201,11 @@ export class Http1ServerConnection implements StreamOwner, ClientConnection, Dow
       !head.close &&
       (head.minorVersion > 0 || head.keepAlive) &&
       this.requests < limits.requestsPerConnection &&
-      !this.#leaves();
+      !this.leaves();
 
     const forward = this.#route(head);
     if (forward === null) {
-      this.#refuse(400);
+      this.refuse(400);
       return end;
     }
     const exchange = new Exchange(dataplane, this);
@@ -233,7 +220,7 @@ export class Http1ServerConnection implements StreamOwner, ClientConnection, Dow
       this.reading = BODY;
       this.body = new RequestBody(head.chunked ? -1 : length, limits, dataplane.wheel.now);
       this.stream.expectBulk(true);
-      this.#rearm();
+      rearm(this);
     } else this.reading = WAIT;
     exchange.start(head, this.peer, this.lastRoute, forward, null);
     return next;
@@ -261,12 +248,12 @@ export class Http1ServerConnection implements StreamOwner, ClientConnection, Dow
 
   #readBody(bytes: Buffer, start: number, end: number): number {
     const body = this.body!;
-    if (this.reading === BODY && !this.#bodyInTime(end - start)) return end;
+    if (this.reading === BODY && !bodyInTime(this, end - start)) return end;
     const verdict = body.feed(bytes, start, end, this);
     // The exchange may have ended on the way (413): what is left is discarded or dropped.
     if (verdict === MORE || (this.reading !== BODY && this.reading !== DISCARD)) return end;
     if (verdict !== DONE) {
-      this.#breakBody(verdict === TOO_LARGE ? 413 : 400, 'bad-chunks');
+      this.breakBody(verdict === TOO_LARGE ? 413 : 400, 'bad-chunks');
       return end;
     }
     this.body = null;
@@ -274,7 +261,7 @@ export class Http1ServerConnection implements StreamOwner, ClientConnection, Dow
     if (this.reading === DISCARD) this.#ready();
     else {
       this.reading = WAIT;
-      this.#rearm();
+      rearm(this);
       this.exchange?.onRequestEnd(body.trailers);
     }
     return body.end;
@@ -286,20 +273,20 @@ export class Http1ServerConnection implements StreamOwner, ClientConnection, Dow
   }
 
   /** The body's framing broke: nothing after it can be trusted. */
-  #breakBody(status: number, reason: string): void {
+  breakBody(status: number, reason: string): void {
     this.keep = false;
     this.body = null;
     const { exchange } = this;
     this.reading = CLOSING;
     this.dropped = 0;
     if (exchange !== null) exchange.onRequestBroken(status, reason);
-    else this.#hangUp();
+    else this.hangUp();
   }
 
   #discard(bytes: Buffer, start: number, end: number): number {
     this.dropped += end - start;
     if (this.dropped <= DISCARD_BYTES) return this.#readBody(bytes, start, end);
-    this.#hangUp();
+    this.hangUp();
     return end;
   }
 
@@ -310,72 +297,8 @@ export class Http1ServerConnection implements StreamOwner, ClientConnection, Dow
     else this.stash = new Stash(bytes, start, end);
   }
 
-  // ── the client's pace ───────────────────────────────────────────────────────────────────────────────────
-
-  /** Notes body bytes; false when they come too slowly, and the request was answered so. */
-  #bodyInTime(size: number): boolean {
-    const { wheel, config } = this.listener.dataplane;
-    wheel.set(this, config.timeouts.bodyIdle);
-    if (this.body!.inTime(size, wheel.now, config.timeouts)) return true;
-    this.#bodyTimedOut();
-    return false;
-  }
-
-  #bodyTimedOut(): void {
-    this.listener.dataplane.stats.counters['limit_hits_total:request_body_timeout']++;
-    this.#breakBody(408, 'request-timeout');
-  }
-
   onDeadline(): void {
-    const { stats } = this.listener.dataplane;
-    if (this.reading === TUNNEL) {
-      stats.counters['limit_hits_total:tunnel_timeout']++;
-      this.stream.destroy();
-      return;
-    }
-    if (this.stream.unsent > 0) return this.#sendTimedOut();
-    switch (this.reading) {
-      case HEAD:
-        return this.#idleTooLong();
-      case BODY:
-        return this.#bodyTimedOut();
-      case DISCARD:
-        return this.#hangUp();
-      default:
-        this.stream.destroy();
-    }
-  }
-
-  #idleTooLong(): void {
-    const { stats } = this.listener.dataplane;
-    if (this.headStarted) {
-      stats.counters['limit_hits_total:request_head_timeout']++;
-      return this.#refuse(408);
-    }
-    stats.counters['limit_hits_total:keep_alive_timeout']++;
-    this.reading = CUT;
-    this.stream.destroyAfterFlush();
-    this.#linger();
-  }
-
-  /** Nothing left for a while; a reader that took at least something gets another while. */
-  #sendTimedOut(): void {
-    const { wheel, config, stats } = this.listener.dataplane;
-    const { unsent } = this.stream;
-    if (this.unsent === 0 || unsent < this.unsent) {
-      this.unsent = unsent;
-      return wheel.set(this, config.timeouts.sendIdle);
-    }
-    stats.counters['limit_hits_total:send_timeout']++;
-    const { exchange } = this;
-    this.exchange = null;
-    this.reading = CUT;
-    exchange?.onDownstreamClosed('send-timeout');
-    this.stream.reset();
-  }
-
-  #touchTunnel(): void {
-    this.listener.dataplane.wheel.set(this, this.listener.dataplane.config.timeouts.tunnelIdle);
+    deadlinePassed(this);
   }
 
   // ── what the stream tells ───────────────────────────────────────────────────────────────────────────────
@@ -383,42 +306,18 @@ export class Http1ServerConnection implements StreamOwner, ClientConnection, Dow
   onBlocked(): void {
     this.exchange?.onDownstreamBlocked();
     this.unsent = this.stream.unsent;
-    this.#rearm();
+    rearm(this);
   }
 
   onDrain(): void {
     this.unsent = 0;
     this.exchange?.onDownstreamDrain();
-    this.#rearm();
+    rearm(this);
     if (this.reading !== HEAD) return;
     if (this.stash !== null) {
       this.stream.resume();
       this.#consumeStash();
     } else if (this.clientEnded) this.#endIfIdle();
-  }
-
-  /** Sets the timer for what is being waited for, if it is the client that has to act. */
-  #rearm(): void {
-    const { wheel, config } = this.listener.dataplane;
-    const { timeouts } = config;
-    if (this.reading === TUNNEL) wheel.set(this, timeouts.tunnelIdle);
-    else if (this.stream.blocked) wheel.set(this, timeouts.sendIdle);
-    else if (this.reading === HEAD) {
-      const idle = this.#leaves() ? timeouts.drainIdle : timeouts.keepAlive;
-      wheel.set(this, this.headStarted ? timeouts.requestHead : idle);
-    } else if (this.reading === WAIT || this.bodyPaused) {
-      this.deadline = 0;
-    } else if (this.reading === BODY) {
-      this.body!.restartClock(wheel.now);
-      wheel.set(this, timeouts.bodyIdle);
-    } else if (this.reading === CLOSING || this.reading === CUT) this.#linger();
-  }
-
-  /** What is unsent may leave as long as the client takes it; then it has a moment to close. */
-  #linger(): void {
-    const { wheel, config } = this.listener.dataplane;
-    this.unsent = this.stream.unsent;
-    wheel.set(this, this.unsent > 0 ? config.timeouts.sendIdle : LINGER_MS);
   }
 
   onEnd(): void {
@@ -430,11 +329,11 @@ export class Http1ServerConnection implements StreamOwner, ClientConnection, Dow
         // Half-closed after the request: the answer is still wanted.
         return;
       case BODY:
-        return this.#breakBody(400, 'request-truncated');
+        return this.breakBody(400, 'request-truncated');
       case HEAD:
         return this.#endIfIdle();
       case DISCARD:
-        return this.#hangUp();
+        return this.hangUp();
       default:
         this.stream.end();
     }
@@ -458,7 +357,7 @@ export class Http1ServerConnection implements StreamOwner, ClientConnection, Dow
 
   sendHead(head: ResponseHead, hasBody: boolean): void {
     const { dataplane, scheme } = this.listener;
-    if (this.#leaves()) this.keep = false;
+    if (this.leaves()) this.keep = false;
     if (!hasBody) this.framing = NO_BODY;
     else if (head.contentLength >= 0) this.framing = BY_LENGTH;
     else if (this.minorVersion > 0) this.framing = BY_CHUNKS;
@@ -486,7 +385,7 @@ export class Http1ServerConnection implements StreamOwner, ClientConnection, Dow
   }
 
   sendOwn(answer: OwnAnswer, headOnly: boolean): void {
-    if (this.#leaves()) this.keep = false;
+    if (this.leaves()) this.keep = false;
     if (this.exchange?.expectContinue && this.reading !== WAIT) this.keep = false;
     this.stream.write(
       ownResponse(answer, headOnly, this.#connectionLine(), this.listener.dataplane.serverLine),
@@ -499,7 +398,7 @@ export class Http1ServerConnection implements StreamOwner, ClientConnection, Dow
     this.reading = CUT;
     if (this.framing === BY_CLOSE) return this.stream.reset();
     this.stream.destroyAfterFlush();
-    this.#linger();
+    linger(this);
   }
 
   startTunnel(head: ResponseHead): void {
@@ -507,7 +406,7 @@ export class Http1ServerConnection implements StreamOwner, ClientConnection, Dow
     this.reading = TUNNEL;
     this.stream.write(switchingResponse(head));
     this.stream.expectBulk(true);
-    this.#touchTunnel();
+    touchTunnel(this);
     const { stash } = this;
     this.stash = null;
     // Before the bytes go on: they may block the upstream, which pauses this side again.
@@ -518,7 +417,7 @@ export class Http1ServerConnection implements StreamOwner, ClientConnection, Dow
 
   sendTunnel(bytes: Buffer, start: number, end: number): void {
     this.stream.writeBytes(bytes, start, end);
-    this.#touchTunnel();
+    touchTunnel(this);
   }
 
   endTunnel(): void {
@@ -528,12 +427,12 @@ export class Http1ServerConnection implements StreamOwner, ClientConnection, Dow
   pauseBody(): void {
     this.bodyPaused = true;
     this.stream.pause();
-    if (this.reading === BODY) this.#rearm();
+    if (this.reading === BODY) rearm(this);
   }
 
   resumeBody(): void {
     this.bodyPaused = false;
-    if (this.reading === BODY) this.#rearm();
+    if (this.reading === BODY) rearm(this);
     if (this.reading !== WAIT || this.stash === null) this.stream.resume();
   }
 
@@ -541,20 +440,20 @@ export class Http1ServerConnection implements StreamOwner, ClientConnection, Dow
     this.exchange = null;
     switch (this.reading) {
       case TUNNEL:
-        return this.#hangUp();
+        return this.hangUp();
       case WAIT:
         if (this.keep) return this.#ready();
-        return this.#hangUp();
+        return this.hangUp();
       case BODY:
         return this.#discardRest();
       case CLOSING:
-        return this.#hangUp();
+        return this.hangUp();
       default:
     }
   }
 
   #discardRest(): void {
-    if (!this.keep) return this.#hangUp();
+    if (!this.keep) return this.hangUp();
     this.reading = DISCARD;
     this.dropped = 0;
     this.listener.dataplane.wheel.set(this, DISCARD_MS);
@@ -563,8 +462,8 @@ export class Http1ServerConnection implements StreamOwner, ClientConnection, Dow
   /** For the next request. */
   #ready(): void {
     this.reading = HEAD;
-    if (!this.keep) return this.#hangUp();
-    this.#rearm();
+    if (!this.keep) return this.hangUp();
+    rearm(this);
     if (this.consuming || this.stream.blocked) return;
     if (this.stash !== null) {
       this.stream.resume();
@@ -573,35 +472,36 @@ export class Http1ServerConnection implements StreamOwner, ClientConnection, Dow
   }
 
   /** Refuses what could not become a request: answered without an exchange, then closed. */
-  #refuse(status: number): void {
+  refuse(status: number): void {
     const id = requestId();
     const answer = ownAnswer(status, '', id);
     this.keep = false;
     this.peer ??= this.#makePeer();
     this.sendOwn(answer, false);
     noteRefusal(this.listener.dataplane, this.peer.address, id, status, answer.body.length);
-    this.#hangUp();
+    this.hangUp();
   }
 
   /** Sends what is written, then FIN, and drops what the client still sends for a while. */
-  #hangUp(): void {
+  hangUp(): void {
     this.reading = CLOSING;
     this.dropped = 0;
     this.stash = null;
     this.body = null;
     this.stream.end();
     this.stream.resume();
-    this.#linger();
+    linger(this);
   }
 
-  #leaves(): boolean {
+  /** Whether the connection is to end as soon as nothing is asked on it. */
+  leaves(): boolean {
     return this.leaving || this.listener.dataplane.draining;
   }
 
   /** Whoever was not told `Connection: close` yet may send one more request. */
   drain(): void {
     this.leaving = true;
-    if (this.reading === HEAD && !this.headStarted) this.#rearm();
+    if (this.reading === HEAD && !this.headStarted) rearm(this);
   }
 
   #connectionLine(): string {
