@@ -248,6 +248,37 @@ describe('a backend that breaks the protocol', () => {
     scene.end();
   });
 
+  test('sends all that it said and then, as node does, NO_ERROR in place of END_STREAM: the answer is whole', () => {
+    const head = headers(1, [
+      [':status', '200'],
+      ['content-length', '2'],
+    ]);
+    const scene = new Scene();
+    const client = scene.ask();
+    const backend = scene.backend(0);
+    scene.say(
+      backend,
+      `${head}${frame.frameHead(2, frame.DATA, 0, 1)}xy${frame.rstStreamFrame(1, frame.NO_ERROR)}`,
+    );
+    assert.deepEqual([statusOf(client), reasons(scene), client.ended], ['200', [], false]);
+    assert.ok(client.text().endsWith('\r\n\r\nxy'));
+    assert.ok(framesOf(backend).every(({ type }) => type !== frame.RST_STREAM));
+    scene.end();
+  });
+
+  test('says NO_ERROR before all is here, or when nobody knows how much that is: the answer is cut', () => {
+    for (const length of ['3', null]) {
+      const fields: [string, string][] = [[':status', '200']];
+      if (length !== null) fields.push(['content-length', length]);
+      const scene = new Scene();
+      const client = scene.ask();
+      const body = `${frame.frameHead(2, frame.DATA, 0, 1)}xy${frame.rstStreamFrame(1, frame.NO_ERROR)}`;
+      scene.say(scene.backend(0), headers(1, fields) + body);
+      assert.deepEqual([reasons(scene), client.ended], [['truncated'], true]);
+      scene.end();
+    }
+  });
+
   test('sends more than its windows: the answer is cut', () => {
     const scene = new Scene({ limits: { upstreamStreamWindow: 65_535 } });
     const client = scene.ask();

@@ -196,6 +196,8 @@ export class Http2ClientStream implements UpstreamSide, BodyOwner, Timed {
   /** RST_STREAM of the backend. */
   onReset(code: number, refused: boolean): void {
     if (this.state === TUNNEL) return this.#tunnelEnded(code === NO_ERROR || code === CANCEL);
+    // All that was announced is here. Node's server under load says this in place of END_STREAM.
+    if (this.state === BODY && this.expected === 0 && code === NO_ERROR) return this.#complete('', true);
     this.fail(this.state === BODY ? 'truncated' : refused ? 'refused' : 'reset', code, !refused);
   }
 
@@ -242,12 +244,12 @@ export class Http2ClientStream implements UpstreamSide, BodyOwner, Timed {
   }
 
   /** The response is whole. The stream's place is free first, so that the client's next request can use it. */
-  #complete(trailers: string): void {
+  #complete(trailers: string, closed = this.out.ended && this.remoteEnded): void {
     const exchange = this.exchange!;
     this.exchange = null;
     this.state = OVER;
     // The rest of the request is not wanted, or an END_STREAM is missing where nothing can follow (RFC 9113 8.1).
-    if (this.out.ended && this.remoteEnded) this.connection.closeStream(this);
+    if (closed) this.connection.closeStream(this);
     else this.connection.resetStream(this, NO_ERROR);
     exchange.onResponseEnd(trailers);
     this.connection.endpoint.wake();
