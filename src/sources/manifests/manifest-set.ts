@@ -46,6 +46,12 @@ export class ManifestSet {
     for (const id of before.objects.keys()) this.#forget(id, path);
   }
 
+  /** Whether each object of a file that is known is defined in another one as well. */
+  isSpare(path: string): boolean {
+    for (const id of this.#files.get(path)?.objects.keys() ?? []) if (!this.#contested.has(id)) return false;
+    return true;
+  }
+
   /** What changed since the last call, with all problems there are now. */
   takeChanges(): Required<Pick<Changes, 'put' | 'removed' | 'problems'>> {
     const put: AnyObject[] = [];

@@ -23,8 +23,10 @@ export interface ManifestsOptions {
 const SETTLE_MS: Readonly<Record<Hint, number>> = { moved: 2, written: 10 };
 /** … or this long after its first notice, in a folder that is never quiet. */
 const MAX_WAIT_MS = 100;
-/** A file that is suddenly empty is usually one between an editor's truncate and write. */
-const EMPTY_GRACE_MS = 100;
+/** A file that is suddenly empty is usually one that is about to be written, by an editor or `helm template … > FILE`, … */
+const EMPTY_GRACE_MS = 2000;
+/** … and one that is suddenly gone one that an editor has renamed for its backup. */
+const GONE_GRACE_MS = 250;
 /** inotify says nothing about a folder that is mounted over, and may lose notices. */
 const RESCAN_MS = 30_000;
 /** How often some of the files are looked at again: so few that a change need not wait. */
@@ -62,8 +64,8 @@ class ManifestsSource implements Source {
   readonly #names: NameResolver;
   readonly #settled = new Debounce(MAX_WAIT_MS, () => this.#update());
   readonly #timers = new Set<NodeJS.Timeout>();
-  /** Files that were found empty, and until when that is not believed. */
-  readonly #emptied = new Map<string, number>();
+  /** What was found about files that does not count before its time. */
+  readonly #doubted = new Map<string, { readonly finding: Finding; readonly due: number }>();
   #hints = new Set<string>();
   #known = false;
   #rootMissing = false;
@@ -165,31 +167,41 @@ class ManifestsSource implements Source {
 
   #take(findings: Findings): void {
     for (const [path, finding] of findings) {
-      if (!this.#isInGrace(path, finding)) take(this.#files, path, finding);
+      const grace = graceOf(finding);
+      if (grace > 0 && (this.#files.get(path)?.objects.size ?? 0) > 0) this.#doubt(path, finding, grace);
+      else {
+        this.#doubted.delete(path);
+        take(this.#files, path, finding);
+      }
     }
+    this.#believe();
     if (this.#closed) return;
     const changes = { ...this.#files.takeChanges(), resolvedNames: this.#names.results };
     const next = nextSnapshot(this.#snapshot, changes);
     if (next !== this.#snapshot) this.#publish(next);
   }
 
-  /** True for a file that just became empty: it is looked at once more before that is believed. */
-  #isInGrace(path: string, finding: Finding): boolean {
-    const isEmpty = finding.kind === 'text' && finding.text.trim() === '';
-    if (!isEmpty || (this.#files.get(path)?.objects.size ?? 0) === 0) {
-      this.#emptied.delete(path);
-      return false;
-    }
-    const now = performance.now();
-    const deadline = this.#emptied.get(path);
-    if (deadline !== undefined) return now < deadline;
-    this.#emptied.set(path, now + EMPTY_GRACE_MS);
+  #doubt(path: string, finding: Finding, graceMs: number): void {
+    const due = performance.now() + graceMs;
+    const before = this.#doubted.get(path)?.due ?? Infinity;
+    this.#doubted.set(path, { finding, due: Math.min(due, before) });
+    if (before <= due) return;
     const timer = setTimeout(() => {
       this.#timers.delete(timer);
-      this.#hint(path, 'moved');
-    }, EMPTY_GRACE_MS + 1);
+      if (!this.#closed) this.#settle('moved');
+    }, graceMs + 1);
     this.#timers.add(timer);
-    return true;
+  }
+
+  /** Takes what was doubted for long enough; what is gone, also when it is found elsewhere (a file was renamed). */
+  #believe(): void {
+    if (this.#rootMissing) return;
+    const now = performance.now();
+    for (const [path, { finding, due }] of this.#doubted) {
+      if (now < due && !(finding.kind === 'gone' && this.#files.isSpare(path))) continue;
+      this.#doubted.delete(path);
+      take(this.#files, path, finding);
+    }
   }
 
   #publish(snapshot: Snapshot): void {
@@ -199,6 +211,12 @@ class ManifestsSource implements Source {
 }
 
 const STAYS = 'the objects that were read from it stay in use';
+
+/** For how long a file with objects must stay like this before it loses them. */
+function graceOf(finding: Finding): number {
+  if (finding.kind === 'gone') return GONE_GRACE_MS;
+  return finding.kind === 'text' && finding.text.trim() === '' ? EMPTY_GRACE_MS : 0;
+}
 
 function take(files: ManifestSet, path: string, finding: Finding): void {
   switch (finding.kind) {
