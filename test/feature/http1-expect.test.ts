@@ -51,6 +51,7 @@ describe('Expect: 100-continue', () => {
     const response = await client.response();
     assert.equal(statusOf(response), 413);
     assert.equal(response.body.toString(), 'big');
+    assert.equal(fieldValue(response, 'connection'), 'close', 'the client knows, and sends no request here');
     client.send(HIDDEN);
     assert.equal(
       await client.ended(),
@@ -61,6 +62,17 @@ describe('Expect: 100-continue', () => {
       assert.doesNotMatch(bytes.toString(), /smuggled/);
       await connection.ended();
     }
+  });
+
+  test('is answered at once, for the last time, when there is no route', async () => {
+    const client = await fixture.connect();
+    client.send(expecting(5).replace('Host: h', 'Host: unknown'));
+    const response = await client.response();
+    assert.equal(statusOf(response), 404);
+    assert.equal(fieldValue(response, 'connection'), 'close');
+    client.send(HIDDEN);
+    assert.equal(await client.ended(), 'fin');
+    assert.equal(client.inbox.rest.length, 0);
   });
 
   test('means nothing in HTTP/1.0', async () => {
