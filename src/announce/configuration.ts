@@ -6,7 +6,7 @@ import { problemOf } from '../model/problem-of.ts';
 import { type AnyObject, EMPTY_SNAPSHOT, type Node, type Snapshot } from '../model/snapshot.ts';
 
 /** The kinds of metallb.io, by the names of their maps. */
-const KINDS = [
+export const METALLB_KINDS = [
   'ipAddressPools',
   'l2Advertisements',
   'bgpAdvertisements',
@@ -39,7 +39,7 @@ export class ConfigurationReader {
     const namespace = this.#namespace;
     if (namespace === null) return { snapshot, problems: [] };
     const { snapshot: kept, problems } = this.#configuration;
-    const same = KINDS.every((kind) => snapshot[kind] === this.#before[kind]);
+    const same = METALLB_KINDS.every((kind) => snapshot[kind] === this.#before[kind]);
     this.#before = snapshot;
     const maps = same ? pick(kept) : filtered(snapshot, namespace);
     this.#configuration = {
@@ -50,14 +50,14 @@ export class ConfigurationReader {
   }
 }
 
-type Kinds = Pick<Snapshot, (typeof KINDS)[number]>;
+type Kinds = Pick<Snapshot, (typeof METALLB_KINDS)[number]>;
 
 function pick(snapshot: Snapshot): Kinds {
-  return Object.fromEntries(KINDS.map((kind) => [kind, snapshot[kind]])) as unknown as Kinds;
+  return Object.fromEntries(METALLB_KINDS.map((kind) => [kind, snapshot[kind]])) as unknown as Kinds;
 }
 
 function filtered(snapshot: Snapshot, namespace: string): Kinds {
-  const maps = KINDS.map((kind) => {
+  const maps = METALLB_KINDS.map((kind) => {
     const all = snapshot[kind] as ReadonlyMap<ObjectKey, AnyObject>;
     return [kind, new Map([...all].filter(([, { meta }]) => meta.namespace === namespace))];
   });
@@ -65,7 +65,7 @@ function filtered(snapshot: Snapshot, namespace: string): Kinds {
 }
 
 function foreign(snapshot: Snapshot, namespace: string): Problem[] {
-  return KINDS.filter((kind) => kind !== 'ipAddressPools').flatMap((kind) =>
+  return METALLB_KINDS.filter((kind) => kind !== 'ipAddressPools').flatMap((kind) =>
     [...(snapshot[kind] as ReadonlyMap<ObjectKey, AnyObject>).values()]
       .filter(({ meta }) => meta.namespace !== namespace)
       .map((object) => {

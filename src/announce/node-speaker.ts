@@ -14,7 +14,7 @@ import type { BfdStatus } from './bfd/status.ts';
 import type { ListenAddress } from './bgp/listener.ts';
 import type { SessionStatus } from './bgp/session.ts';
 import { RoutingThread } from './bgp/thread.ts';
-import { ConfigurationReader, passwordSecrets } from './configuration.ts';
+import { ConfigurationReader, METALLB_KINDS, passwordSecrets } from './configuration.ts';
 import { ConflictMemory, conflictProblems } from './conflicts.ts';
 import type { Layer2Conflict, Layer2Status } from './layer2/status.ts';
 import { Layer2Thread } from './layer2/thread.ts';
@@ -277,19 +277,7 @@ export class NodeSpeaker {
 }
 
 /** What a plan depends on. */
-const INPUTS = [
-  'services',
-  'namespaces',
-  'endpointSlices',
-  'nodes',
-  'secrets',
-  'ipAddressPools',
-  'l2Advertisements',
-  'bgpAdvertisements',
-  'bgpPeers',
-  'communities',
-  'bfdProfiles',
-] as const;
+const INPUTS = ['services', 'namespaces', 'endpointSlices', 'nodes', 'secrets', ...METALLB_KINDS] as const;
 
 /** `::` is for both families, which are sockets of their own here. */
 function listenAddresses({ address, port }: NonNullable<NodeSpeakerSettings['bgpListen']>): ListenAddress[] {

@@ -1,7 +1,7 @@
 /** Builds programs of others from Go modules, once for each content of the module, outside the clone. */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 
@@ -22,6 +22,20 @@ export type Built = { readonly program: string } | { readonly missing: string };
 
 /** Kept from run to run and from clone to clone: some of these take many minutes to build. */
 const CACHE = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'tidegate');
+
+/** Builds it and says how long that took, or why it cannot be had; sets the exit code. */
+export function buildAndTell(program: GoProgram): void {
+  const start = performance.now();
+  const built = buildGoProgram(program);
+  if ('missing' in built) {
+    console.error(built.missing);
+    process.exitCode = 1;
+    return;
+  }
+  const seconds = ((performance.now() - start) / 1000).toFixed(0);
+  const megabytes = (statSync(built.program).size / 1e6).toFixed(0);
+  console.log(`${built.program}: ${megabytes} MB, there after ${seconds} s`);
+}
 
 /** The program if it was built before. */
 export function findGoProgram(program: GoProgram): Built {
