@@ -34,6 +34,15 @@ function program(): Command {
     .addHelpText('after', '\nEvery flag has an environment variable: --access-log is TIDEGATE_ACCESS_LOG.\n')
     .exitOverride();
 
+  addRun(root);
+  addWebhook(root);
+  addSpeaker(root);
+  addCheck(root);
+  addExplain(root);
+  return root;
+}
+
+function addRun(root: Command): void {
   const run = root
     .command('run')
     .description('serve: read objects, route requests')
@@ -44,7 +53,9 @@ function program(): Command {
     const { run: start } = await import('./commands/run.ts');
     await start(settings);
   });
+}
 
+function addWebhook(root: Command): void {
   const webhook = root
     .command('webhook')
     .description('answer the API server whether an Ingress shall be let in (admission webhook)')
@@ -57,9 +68,43 @@ function program(): Command {
     const { webhook: start } = await import('./commands/webhook.ts');
     await start(settings);
   });
+}
 
-  addSpeaker(root);
+function addSpeaker(root: Command): void {
+  const speaker = root
+    .command('speaker')
+    .description('announce the addresses of Services from this node, to neighbours and routers')
+    .enablePositionalOptions()
+    .allowExcessArguments(false);
+  addSettingsFlags(speaker, SPEAKER_GROUPS, ADMIN_OPTIONS);
+  speaker.action(async () => {
+    const settings = settingsOrExit(
+      loadSpeakerSettings({ flags: givenFlags(speaker), environment: process.env }),
+    );
+    const { speaker: start } = await import('./commands/speaker.ts');
+    await start(settings);
+  });
+  addSpeakerStatus(speaker);
+}
 
+function addSpeakerStatus(speaker: Command): void {
+  const status = speaker
+    .command('status')
+    .description('print what the speaker of this host announces; exit 1 while a BGP session is down')
+    .option('--output <text|json>', 'how it is printed', 'text');
+  addSettingsFlags(status, new Set(), ADMIN_OPTIONS);
+  status.action(async (options: { output: string }) => {
+    const { admin } = settingsOrExit(
+      loadCommonSettings({ flags: givenFlags(status), environment: process.env }),
+    );
+    if (admin === null) throw new UsageError(['--admin: off: expected the admin listener of the speaker.']);
+    const { speakerStatus } = await import('./commands/speaker-status.ts');
+    const output = outputOrExit(options.output);
+    process.exitCode = await speakerStatus({ admin, output, terminal: process.stdout });
+  });
+}
+
+function addCheck(root: Command): void {
   const check = root
     .command('check')
     .description('validate manifests: print every problem, exit 1 if any is an error');
@@ -79,7 +124,9 @@ function program(): Command {
       terminal: process.stdout,
     });
   });
+}
 
+function addExplain(root: Command): void {
   const explain = root
     .command('explain')
     .description('tell which route would serve a URL, and why; exit 1 if it would not be forwarded');
@@ -109,37 +156,6 @@ function program(): Command {
       });
     },
   );
-  return root;
-}
-
-function addSpeaker(root: Command): void {
-  const speaker = root
-    .command('speaker')
-    .description('announce the addresses of Services from this node, to neighbours and routers')
-    .enablePositionalOptions()
-    .allowExcessArguments(false);
-  addSettingsFlags(speaker, SPEAKER_GROUPS, ADMIN_OPTIONS);
-  speaker.action(async () => {
-    const settings = settingsOrExit(
-      loadSpeakerSettings({ flags: givenFlags(speaker), environment: process.env }),
-    );
-    const { speaker: start } = await import('./commands/speaker.ts');
-    await start(settings);
-  });
-  const status = speaker
-    .command('status')
-    .description('print what the speaker of this host announces; exit 1 while a BGP session is down')
-    .option('--output <text|json>', 'how it is printed', 'text');
-  addSettingsFlags(status, new Set(), ADMIN_OPTIONS);
-  status.action(async (options: { output: string }) => {
-    const { admin } = settingsOrExit(
-      loadCommonSettings({ flags: givenFlags(status), environment: process.env }),
-    );
-    if (admin === null) throw new UsageError(['--admin: off: expected the admin listener of the speaker.']);
-    const { speakerStatus } = await import('./commands/speaker-status.ts');
-    const output = outputOrExit(options.output);
-    process.exitCode = await speakerStatus({ admin, output, terminal: process.stdout });
-  });
 }
 
 function collect(value: string, previous: readonly string[]): string[] {
