@@ -27,11 +27,17 @@ export function idFor(head: RequestHead, peer: Peer): string {
 /** How often the request already passed through a Tidegate. */
 export function isLoop(head: RequestHead): boolean {
   if (head.fields.indexOf(VIA) < 0) return false;
-  const visits = head.fields
-    .joined(VIA)
-    .split(/[,\s]+/)
-    .filter((word) => word === PSEUDONYM).length;
+  const via = head.fields.joined(VIA);
+  let visits = 0;
+  for (let at = via.indexOf(PSEUDONYM); at >= 0; at = via.indexOf(PSEUDONYM, at + 1)) {
+    if (endsWord(via, at - 1) && endsWord(via, at + PSEUDONYM.length)) visits++;
+  }
   return visits >= MOST_VISITS;
+}
+
+function endsWord(text: string, at: number): boolean {
+  const c = at < 0 || at >= text.length ? 44 : text.charCodeAt(at);
+  return c === 44 || c === 32 || c === 9;
 }
 
 /**

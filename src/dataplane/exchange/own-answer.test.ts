@@ -48,4 +48,9 @@ test('Accept is found in a head wherever it stands, and only there', () => {
   assert.equal(acceptIn('GET / HTTP/1.1\r\nX-Accept: a\r\nAccept-Language: b\r\n\r\n'), '');
   assert.equal(acceptIn('GET /accept: HTTP/1.1\r\n\r\n'), '');
   assert.equal(acceptIn(''), '');
+  assert.equal(
+    acceptIn(`GET / HTTP/1.1\r\nAccept: ${'a,'.repeat(10_000)}\r\n\r\n`).length,
+    1024,
+    'not without end',
+  );
 });

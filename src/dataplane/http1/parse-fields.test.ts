@@ -118,3 +118,14 @@ test('Connection lists options and names that end here, but never those that mus
   ];
   for (const [values, expected] of table) assert.deepEqual(read(...values), expected, values.join(' | '));
 });
+
+test('Connection lists so many names and no more, in one value or in several', () => {
+  const names = (count: number) => Array(count).fill('x-a');
+  for (const between of [',', ' ,,\t, ']) {
+    const out: ConnectionOptions = { close: false, keepAlive: false, upgrade: false, listed: null };
+    assert.equal(readConnection(names(30).join(between), out), true);
+    assert.equal(readConnection(names(2).join(between), out), true);
+    assert.equal(readConnection('close', out), true, 'what is no name does not count');
+    assert.equal(readConnection('x-b', out), false);
+  }
+});

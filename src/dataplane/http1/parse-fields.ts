@@ -134,21 +134,32 @@ export interface ConnectionOptions {
   listed: string[] | null;
 }
 
-/** Adds the options of one `Connection` value to `out`. */
-export function readConnection(value: string, out: ConnectionOptions): void {
+/** Each name that Connection lists is looked for among all field lines: a few thousand would cost 10 ms a message. */
+const MOST_LISTED = 32;
+
+/** Adds the options of one `Connection` value to `out`. False when there are more names than anybody needs. */
+export function readConnection(value: string, out: ConnectionOptions): boolean {
   if (value === 'keep-alive' || value === 'Keep-Alive') {
     out.keepAlive = true;
-    return;
+    return true;
   }
-  for (const part of value.split(',')) {
-    const option = withoutBlanks(part).toLowerCase();
-    if (option === '') continue;
-    if (option === 'close') out.close = true;
-    else if (option === 'keep-alive') out.keepAlive = true;
-    else if (option === 'upgrade') out.upgrade = true;
-    else if (out.listed === null) out.listed = [option];
-    else out.listed.push(option);
+  for (let start = 0; start < value.length; ) {
+    const comma = value.indexOf(',', start);
+    const end = comma < 0 ? value.length : comma;
+    if (end > start && !addOption(withoutBlanks(value.slice(start, end)).toLowerCase(), out)) return false;
+    start = end + 1;
   }
+  return true;
+}
+
+function addOption(option: string, out: ConnectionOptions): boolean {
+  if (option === '') return true;
+  if (option === 'close') out.close = true;
+  else if (option === 'keep-alive') out.keepAlive = true;
+  else if (option === 'upgrade') out.upgrade = true;
+  else if (out.listed === null) out.listed = [option];
+  else return out.listed.push(option) <= MOST_LISTED;
+  return true;
 }
 
 /** The listed names that may really be removed; null when none is left. */

@@ -52,6 +52,7 @@ test('each fault is refused with the status that names it', () => {
     [417, get('Expect: 100-continue, tea')],
     [417, get('Expect: y 100-continue')],
     [501, `${'M'.repeat(65)} / HTTP/1.1\r\nHost: h\r\n\r\n`],
+    [431, get(`Connection: ${Array(33).fill('x').join(',')}`)],
     [505, 'GET / HTTP/2.0\r\nHost: h\r\n\r\n'],
     [505, 'GET / HTTP/0.9\r\nHost: h\r\n\r\n'],
     [505, 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'],

@@ -188,7 +188,7 @@ function interpret(head: RequestHead, secure: boolean): number {
           options.upgrade = false;
           options.listed = null;
         }
-        readConnection(fields.value(i), options);
+        if (!readConnection(fields.value(i), options)) return -431;
         break;
       case UPGRADE:
         // Two lines are one list (RFC 9110 5.3): no single protocol to switch to, so none is offered.

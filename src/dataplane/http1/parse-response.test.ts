@@ -69,6 +69,7 @@ test('what is not a response is refused', () => {
     'HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked',
     'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked',
     'HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked',
+    `HTTP/1.1 200 OK\r\nConnection: ${Array(33).fill('x').join(',')}`,
   ];
   for (const head of heads) assert.equal(parse(`${head}\r\n\r\n`).next, -1, JSON.stringify(head));
 });

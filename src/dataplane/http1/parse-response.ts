@@ -106,7 +106,7 @@ function interpret(head: ResponseHead): boolean {
         head.chunked = true;
         break;
       case CONNECTION:
-        readConnection(fields.value(i), options);
+        if (!readConnection(fields.value(i), options)) return false;
         break;
       case KEEP_ALIVE:
         head.keepAliveSeconds = keepAliveSeconds(text, valueStart[i]!, valueEnd[i]!);
