@@ -1,15 +1,13 @@
 /** `tidegate explain URL`: which route would serve a request, and why, as a story for people or as JSON. */
 import type { ListenerConfig } from '../dataplane/config.ts';
-import {
-  type Considered,
-  type ConsideredPath,
-  type Explanation,
-  explainedRequest,
-  explain as explainRequest,
-} from '../dataplane/route/explain.ts';
+import { explainedRequest, explain as explainRequest } from '../dataplane/route/explain.ts';
+import type { Considered, ConsideredPath, Explanation } from '../dataplane/route/explanation.ts';
+import { hostMatches } from '../dataplane/route/linear.ts';
 import { formatSocketAddress } from '../model/ip-text.ts';
+import { hostname } from '../model/keys.ts';
 import { describeObject, formatProblem } from '../model/problem.ts';
 import { describeService, type Route, type Upstream } from '../model/routing-table.ts';
+import type { Ingress } from '../model/snapshot.ts';
 import type { CommonSettings } from '../settings/settings.ts';
 import { formatDuration, formatSize } from '../settings/values.ts';
 import { createTranslator } from '../translate/translate.ts';
@@ -30,7 +28,7 @@ export interface ExplainRequest {
   readonly terminal: Terminal;
 }
 
-/** Prints the explanation; gives the exit code: 0 when the request would be forwarded, else 1. */
+/** Prints the explanation; gives the exit code: 0 when the request would be forwarded or sent to https, else 1. */
 export async function explain(request: ExplainRequest): Promise<number> {
   const { settings, url, output, terminal } = request;
   const fields = request.headers.map(parseField);
@@ -41,16 +39,21 @@ export async function explain(request: ExplainRequest): Promise<number> {
     throw new UsageError([`"${url}" is not a URL: expected something like http://shop.example.com/cart.`]);
 
   const snapshot = await loadManifests([request.manifests]);
-  const { table, problems, externalNames } = createTranslator(translateOptions(settings, null)).translate(
-    snapshot,
-  );
+  const { table, problems, ingresses, externalNames } = createTranslator(
+    translateOptions(settings, null),
+  ).translate(snapshot);
   const explanation = explainRequest(table, problems, listenersOf(settings), asked);
   if (output === 'json') {
     terminal.write(`${JSON.stringify(explanation, null, 2)}\n`);
   } else {
     const heading = `${request.method.toUpperCase()} ${asked.scheme}://${asked.authority}${asked.path}`;
     const paint = painter(terminal, process.env);
-    terminal.write(`${paint('bold', printable(heading))}\n\n${story(explanation, externalNames, paint)}`);
+    const context: Context = {
+      unresolved: externalNames,
+      foreign: [...snapshot.ingresses.values()].filter(({ meta }) => !ingresses.has(meta.key)),
+      problems: problems.length,
+    };
+    terminal.write(`${paint('bold', printable(heading))}\n\n${story(explanation, context, paint)}`);
   }
   return isServed(explanation) ? 0 : 1;
 }
@@ -72,6 +75,7 @@ function listenersOf({ http, https }: CommonSettings): ListenerConfig[] {
 }
 
 function isServed({ outcome }: Explanation): boolean {
+  if (outcome.kind === 'redirected') return true;
   return outcome.kind === 'forwarded' || (outcome.kind === 'passed-through' && isUsable(outcome.upstream));
 }
 
@@ -84,32 +88,57 @@ type Part = readonly [margin: string, lines: readonly string[]];
 
 const MARGIN = 10;
 
-function story(explanation: Explanation, unresolved: ReadonlySet<string>, paint: Paint): string {
+/** What is known besides the explanation. */
+interface Context {
+  /** Names of ExternalName Services. */
+  readonly unresolved: ReadonlySet<string>;
+  /** Ingresses that are not ours. */
+  readonly foreign: readonly Ingress[];
+  /** How many there are. */
+  readonly problems: number;
+}
+
+function story(explanation: Explanation, context: Context, paint: Paint): string {
   const { listener, host, hosts, outcome, problems } = explanation;
   const parts: Part[] = [
     ['Listener', [listenerLine(listener)]],
     ['Host', [host, ...hosts.map((candidate) => hostLine(candidate, paint))]],
     ['Path', pathLines(explanation, paint)],
     ...(outcome.route === null ? [] : routeParts(outcome.route)),
-    ...(outcome.kind === 'answered' || outcome.upstream === null
+    ...(outcome.kind === 'answered' || outcome.kind === 'redirected' || outcome.upstream === null
       ? []
       : [upstreamPart(outcome.upstream, spoken(outcome.kind, outcome.upstream))]),
     ['Problems', problems.map(formatProblem)],
     ['Result', [resultLine(explanation, paint)]],
-    ['Note', notes(explanation, unresolved)],
+    ['Note', notes(explanation, context)],
   ];
   const told = parts.filter(([, lines]) => lines.length > 0).map((part) => partText(part, paint));
   return told.join('');
 }
 
 /** What the result leaves out, where that could mislead. */
-function notes({ outcome }: Explanation, unresolved: ReadonlySet<string>): string[] {
-  const { route } = outcome;
-  const withoutEndpoints = outcome.kind === 'answered' && route?.action.kind === 'forward';
-  if (!withoutEndpoints || unresolved.size === 0) return [];
-  const names = [...unresolved].sort().join(', ');
-  return [printable(`the names of ExternalName Services are not looked up here: ${names}`)];
+function notes({ outcome, host, clientCertificate, problems }: Explanation, context: Context): string[] {
+  const { unresolved, foreign } = context;
+  const notes = foreign
+    .filter(({ rules }) => rules.some((rule) => hostMatches(hostname(rule.host), host)))
+    .slice(0, MAX_NOTES)
+    .map(({ meta }) => `Ingress ${meta.key} has a rule for this host, but no class of ours: it is ignored`);
+  if (clientCertificate !== null) notes.push(`clients are asked for a certificate (${clientCertificate})`);
+  if (outcome.kind === 'answered' && outcome.route?.action.kind === 'forward' && unresolved.size > 0) {
+    const names = [...unresolved].sort().join(', ');
+    notes.push(`the names of ExternalName Services are not looked up here: ${names}`);
+  }
+  const others = context.problems - problems.length;
+  if (outcome.kind === 'answered' && others > 0) {
+    notes.push(
+      `${others === 1 ? 'there is a problem' : `there are ${others} problems`} elsewhere: see tidegate check`,
+    );
+  }
+  return notes.map(printable);
 }
+
+/** Of each kind: a class that is not ours may have thousands of Ingresses for any host. */
+const MAX_NOTES = 10;
 
 function partText([margin, lines]: Part, paint: Paint): string {
   return lines
@@ -192,6 +221,11 @@ function resultLine({ outcome }: Explanation, paint: Paint): string {
   if (outcome.kind === 'answered')
     return paint('red', printable(`answered with ${outcome.status}: ${outcome.why}`));
   if (outcome.kind === 'passed-through') return passedLine(outcome, paint);
+  if (outcome.kind === 'redirected')
+    return paint(
+      'green',
+      printable(`redirected to ${outcome.location} with 308: the host is to be asked over TLS`),
+    );
   const count = outcome.upstream.endpoints.length;
   return paint(
     'green',

@@ -54,6 +54,7 @@ test('a request that is not forwarded is told with the reason, and the exit code
   assert.match(stdout, /^Result {4}answered with 503: .*default\/gone/m);
   assert.match(stdout, /^Problems .*ServiceNotFound/m);
   assert.equal(code, 1);
+  assert.doesNotMatch(stdout, /^Note/m);
   const unknown = await explained(t, 'http://other.example.com/');
   assert.match(unknown.stdout, /^Result {4}answered with 404: no route is for host "other\.example\.com"$/m);
   assert.equal(unknown.code, 1);
@@ -124,4 +125,35 @@ test('a host whose TLS is passed through is told so', async (t) => {
   );
   assert.match(stdout, /10.0.0.1:8443/);
   assert.equal(code, 0);
+});
+
+test('what is served over TLS only is told with where it is sent', async (t) => {
+  const folder = await makeManifestFolder(t);
+  const shop = ingress('shop', 'shop.test', [{ path: '/', service: 'web' }]);
+  const annotations = { 'nginx.ingress.kubernetes.io/force-ssl-redirect': 'true' };
+  await folder.write('all.yaml', [
+    { ...shop, metadata: { name: 'shop', namespace: 'default', annotations } },
+    ...service('web', [8081], '10.0.0.1'),
+  ]);
+  const args = ['--manifests', folder.path];
+  const inClear = await runTidegate(['explain', 'http://shop.test/cart', ...args]);
+  assert.match(inClear.stdout, /^Result {4}redirected to https:\/\/shop\.test\/cart with 308: .* over TLS$/m);
+  assert.equal(inClear.code, 0);
+  const overTls = await runTidegate(['explain', 'https://shop.test/cart', ...args]);
+  assert.match(overTls.stdout, /^Result {4}forwarded/m);
+});
+
+test('an Ingress of another class, and problems that are not shown, are noted', async (t) => {
+  const folder = await makeManifestFolder(t);
+  const other = ingress('other', 'shop.test', [{ path: '/', service: 'web' }]);
+  const spec = other['spec'] as KubeObject;
+  await folder.write('all.yaml', [
+    { ...other, spec: { ...spec, ingressClassName: 'nginx' } },
+    ingress('broken', 'shop.test', [{ path: 'no-slash', service: 'web' }]),
+  ]);
+  const { stdout } = await runTidegate(['explain', 'http://shop.test/', '--manifests', folder.path]);
+  assert.match(
+    stdout,
+    /^Note {6}Ingress default\/other has a rule for this host, but no class of ours: it is ignored\n +there are 2 problems elsewhere: see tidegate check$/m,
+  );
 });

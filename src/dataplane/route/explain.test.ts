@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { host, route as routeOf, table, upstream } from '../../../test/kit/routing.ts';
-import type { UpstreamKey } from '../../model/keys.ts';
-import type { Route, RouteAction } from '../../model/routing-table.ts';
+import type { ClientAuth, TlsHost } from '../../model/certificate.ts';
+import type { Hostname, UpstreamKey } from '../../model/keys.ts';
+import type { Route, RouteAction, RoutePolicy } from '../../model/routing-table.ts';
+import { SecretBytes } from '../../model/snapshot.ts';
 import type { ListenerConfig } from '../config.ts';
-import { type Explanation, explain, explainedRequest } from './explain.ts';
+import { explain, explainedRequest } from './explain.ts';
+import type { Explanation } from './explanation.ts';
 
 const LISTENERS: ListenerConfig[] = [{ name: 'http', scheme: 'http', address: '127.0.0.1', port: 8080 }];
 const WEB: RouteAction = { kind: 'forward', upstream: 'shop/web:80' as UpstreamKey };
@@ -114,6 +117,65 @@ test('a Host that no request may have is refused as the listener refuses it', ()
     assert.deepEqual(paths, []);
   }
   assert.equal(explained('http://x/api', 'A.test.:8080').outcome.kind, 'forwarded');
+});
+
+test('a request in clear is redirected, refused or served as the TLS of its host wants it', () => {
+  const tlsHost = (name: string, more: Partial<TlsHost> = {}): [Hostname, TlsHost] => {
+    const plain = { certificates: [], clientAuth: null, passthrough: null, bare: false };
+    return [name as Hostname, { host: name as Hostname, ...plain, ...more }];
+  };
+  const nothing = new SecretBytes(new Uint8Array());
+  const clientAuth: ClientAuth = {
+    kind: 'ask',
+    id: '1',
+    mode: 'required',
+    depth: 1,
+    passCertificate: false,
+    matchSubject: '',
+    errorPage: '',
+    authorities: nothing,
+    revoked: nothing,
+  };
+  const tlsHosts = new Map([
+    tlsHost('*.tls.test'),
+    tlsHost('bare.tls.test', { bare: true }),
+    tlsHost('asks.tls.test', { clientAuth }),
+    tlsHost('may.tls.test', { clientAuth: { ...clientAuth, mode: 'optional' } }),
+    tlsHost('closed.tls.test', { clientAuth: { kind: 'closed', id: '2' } }),
+  ]);
+  const outcomeOf = (url: string, policy: Partial<RoutePolicy>): string => {
+    const any = route('', '/');
+    const hosts = table(
+      [host('', { '^': { ...any, policy: { ...any.policy, ...policy } } })],
+      [upstream('shop/web:80', '10.0.0.1')],
+    );
+    const asked = explainedRequest(url, null)!;
+    const { outcome } = explain(
+      { ...hosts, tls: { tlsHosts, certificates: new Map() } },
+      [],
+      LISTENERS,
+      asked,
+    );
+    if (outcome.kind === 'redirected') return outcome.location;
+    return outcome.kind === 'answered' ? `${outcome.status}` : outcome.kind;
+  };
+  const rows: [url: string, policy: Partial<RoutePolicy>, expected: string][] = [
+    ['http://a.tls.test:8080/x/', { tlsRedirect: 'with-tls' }, 'https://a.tls.test/x'],
+    ['http://a.tls.test/x/', { tlsRedirect: 'with-tls', keepTrailingSlash: true }, 'https://a.tls.test/x/'],
+    ['http://A.tls.test/%41', { tlsRedirect: 'always' }, 'https://a.tls.test/%41'],
+    ['http://other.test/x', { tlsRedirect: 'always' }, 'https://other.test/x'],
+    ['http://other.test/x', { tlsRedirect: 'with-tls' }, 'forwarded'],
+    ['http://bare.tls.test/', { tlsRedirect: 'with-tls' }, 'forwarded'],
+    ['http://a.tls.test/x', { tlsRedirect: 'never' }, 'forwarded'],
+    ['https://a.tls.test/x', { tlsRedirect: 'always' }, 'forwarded'],
+    ['http://asks.tls.test/x', { tlsRedirect: 'never' }, '400'],
+    ['http://may.tls.test/x', { tlsRedirect: 'never' }, 'forwarded'],
+    ['http://closed.tls.test/x', { tlsRedirect: 'never' }, '403'],
+    ['https://closed.tls.test/x', { tlsRedirect: 'never' }, '403'],
+    ['https://asks.tls.test/x', { tlsRedirect: 'never' }, 'forwarded'],
+  ];
+  for (const [url, policy, expected] of rows)
+    assert.equal(outcomeOf(url, policy), expected, `${url} ${policy.tlsRedirect}`);
 });
 
 test('only the problems of the objects involved are given', () => {

@@ -5,11 +5,13 @@
 import { domainToASCII } from 'node:url';
 import { type Hostname, hostname, type PathKey } from '../../model/keys.ts';
 import { describeObject, type ObjectRef, type Problem } from '../../model/problem.ts';
-import type { HostTable, Route, RoutingTable, Upstream } from '../../model/routing-table.ts';
+import type { HostTable, Route, RoutingTable } from '../../model/routing-table.ts';
 import type { ListenerConfig } from '../config.ts';
 import { isAuthority } from '../message/authority.ts';
+import { askedFor, passedThrough, redirected, tlsHostOf, uncertified } from './explain-tls.ts';
+import type { Considered, ConsideredPath, Explanation, Outcome } from './explanation.ts';
 import { hostMatches, isMoreSpecific, owningHost, pathMatches } from './linear.ts';
-import { type NormalPath, normalizePath } from './path.ts';
+import { normalizePath } from './path.ts';
 
 export interface ExplainedRequest {
   readonly scheme: string;
@@ -18,42 +20,6 @@ export interface ExplainedRequest {
   /** As it would be sent: with dot segments and escapes, without query. */
   readonly path: string;
 }
-
-export interface Explanation {
-  readonly listener: { readonly chosen: ListenerConfig | null; readonly why: string };
-  /** In one spelling, without port. */
-  readonly host: string;
-  readonly hosts: readonly Considered[];
-  /** Null: refused with 400. */
-  readonly path: NormalPath | null;
-  readonly paths: readonly ConsideredPath[];
-  readonly outcome: Outcome;
-  /** What is known to be wrong with the objects involved. */
-  readonly problems: readonly Problem[];
-}
-
-/** One host of the table, and why it was or was not taken. */
-export interface Considered {
-  readonly name: string;
-  readonly chosen: boolean;
-  readonly why: string;
-}
-
-export interface ConsideredPath extends Considered {
-  readonly kind: 'exact' | 'prefix' | 'fallback';
-  readonly origin: Route['origin'];
-}
-
-export type Outcome =
-  | {
-      readonly kind: 'answered';
-      readonly status: 400 | 404 | 503;
-      readonly why: string;
-      readonly route: Route | null;
-    }
-  | { readonly kind: 'forwarded'; readonly route: Route; readonly upstream: Upstream }
-  /** The TLS connection goes on as it came; `upstream` null: it is reset. */
-  | { readonly kind: 'passed-through'; readonly route: Route; readonly upstream: Upstream | null };
 
 /** Paths that do not match are listed up to this many: a host may have thousands. */
 const MAX_MISSES = 20;
@@ -84,10 +50,16 @@ export function explain(
   const owning = owningHost(table, host);
   const path = normalizePath(request.path);
   const refused = isAuthority(request.authority) ? (path === null ? REFUSED : null) : notAHost(request);
-  const passed = request.scheme === 'https' ? passedThrough(table, host) : null;
+  const tlsHost = tlsHostOf(table.tls, host);
+  const overTls = request.scheme === 'https';
+  const passed = overTls ? passedThrough(tlsHost, table) : null;
   const found = path === null || refused !== null ? NOTHING_FOUND : findRoute(table, owning, path.match);
   const outcome =
-    passed ?? refused ?? outcomeOf(table, host, owning, found.route, request.scheme === 'https');
+    passed ??
+    refused ??
+    (overTls ? null : redirected(tlsHost, host, found.route, path)) ??
+    uncertified(tlsHost, found.route, overTls) ??
+    outcomeOf(table, host, owning, found.route, overTls);
   return {
     listener: chooseListener(listeners, request.scheme, port),
     host,
@@ -95,6 +67,7 @@ export function explain(
     path,
     paths: passed === null ? found.paths : [],
     outcome,
+    clientCertificate: overTls && passed === null ? askedFor(tlsHost) : null,
     problems: problemsAbout(problems, outcome),
   };
 }
@@ -222,16 +195,6 @@ function outcomeOf(
   const upstream = table.upstreams.get(overTls ? upstreamOverTls : inClear)!; // a table names only upstreams that it has
   if (upstream.endpoints.length > 0) return { kind: 'forwarded', route, upstream };
   return { kind: 'answered', status: 503, why: `upstream ${upstream.key} has no endpoint`, route };
-}
-
-/** What happens to TLS connections that name this host, when they are not served here; null when they are. */
-function passedThrough({ tls, upstreams }: RoutingTable, host: string): Outcome | null {
-  const wildcard = `*${host.slice(host.indexOf('.'))}`;
-  const entry = tls.tlsHosts.get(host as Hostname) ?? tls.tlsHosts.get(wildcard as Hostname);
-  const route = entry?.passthrough ?? null;
-  if (route === null || host === '') return null;
-  const upstream = route.action.kind === 'forward' ? (upstreams.get(route.action.upstream) ?? null) : null;
-  return { kind: 'passed-through', route, upstream };
 }
 
 function problemsAbout(problems: readonly Problem[], outcome: Outcome): Problem[] {
