@@ -34,6 +34,66 @@ test('a slow reader gets the whole of a response after which the connection clos
   }
 });
 
+test('a reader that takes a little now and then is never cut, however long it takes', () => {
+  for (const version of ['HTTP/1.0', 'HTTP/1.1']) {
+    const world = new World({ highWaterMark: MARK });
+    const client = world.client();
+    client.window = 0;
+    client.send(`GET / ${version}\r\nHost: h\r\n\r\n`);
+    world.transport.settle();
+    world.backends[0]!.send(ok(5000) + 'x'.repeat(5000));
+    for (let taken = 0; taken < 6000; taken += 50) {
+      world.transport.settle();
+      world.pass(20_000);
+      client.open(50);
+    }
+    world.transport.settle();
+    assert.ok(client.text().endsWith(`\r\n\r\n${'x'.repeat(5000)}`), `${client.text().length} bytes arrived`);
+  }
+});
+
+test('a backend that takes a little of a body now and then is never cut, however long it takes', () => {
+  const world = new World({ highWaterMark: MARK, endpoints: 1 });
+  world.onBackend = (backend) => {
+    backend.window = 0;
+  };
+  const client = world.client();
+  client.send(upload('POST', 9000) + 'x'.repeat(9000));
+  world.transport.settle();
+  const backend = world.backends[0]!;
+  for (let taken = 0; !backend.text().endsWith(`\r\n\r\n${'x'.repeat(9000)}`); taken += 100) {
+    assert.ok(taken < 10_000, `${backend.receivedBytes} bytes arrived`);
+    world.pass(20_000);
+    backend.open(100);
+    world.transport.settle();
+  }
+  backend.send(ok(0));
+  world.transport.settle();
+  assert.match(client.text(), /^HTTP\/1\.1 200 /);
+});
+
+test('connections that the backend closed while they idled are not held against it', () => {
+  const world = new World({ endpoints: 1 });
+  const clients = Array.from({ length: 6 }, () => world.client());
+  for (const client of clients) client.send(get());
+  world.transport.settle();
+  const stale = [...world.backends];
+  for (const backend of stale) backend.send(ok(0));
+  world.transport.settle();
+  const before = new Map(stale.map((backend) => [backend, backend.receivedBytes]));
+  clients[0]!.send(get());
+  for (let tries = 0; world.backends.length === stale.length; tries++) {
+    assert.ok(tries <= stale.length, 'a new connection in the end');
+    world.transport.settle();
+    stale.find((one) => !one.dead && one.receivedBytes > before.get(one)!)?.reset();
+  }
+  world.transport.settle();
+  world.backends.at(-1)!.send(ok(0, 'X-New: 1\r\n'));
+  world.transport.settle();
+  assert.match(clients[0]!.text(), /X-New: 1/);
+  assert.equal(world.endpoints[0]!.ejected, false);
+});
+
 test('a response that begins while an earlier one is still unsent does not pile up', () => {
   const world = new World({ highWaterMark: MARK, endpoints: 1 });
   const client = world.client();

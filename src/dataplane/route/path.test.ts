@@ -22,6 +22,8 @@ test('a path is forwarded as received but for dot segments, and matched with sla
     ['/a/.%2e/b', '/b', '/b'],
     ['/a/%2e/b', '/a/b', '/a/b'],
     ['/...', '/...', '/...'],
+    ['/a/%2e.%2E/b', '/a/%2e.%2E/b', '/a/.../b'],
+    ['/a/%2e%2f/b', '/a/%2e%2f/b', '/a/.%2F/b'],
     ['/.well-known/acme', '/.well-known/acme', '/.well-known/acme'],
     ['/a..b/..c', '/a..b/..c', '/a..b/..c'],
     ['/%61%62', '/%61%62', '/ab'],

@@ -15,6 +15,8 @@ export interface NormalPath {
 }
 
 const SLASH = 47;
+const DOT = 46;
+const PERCENT = 37;
 
 /**
  * Takes the path of a request target, without query, printable ASCII. Gives null for what must be answered
@@ -57,11 +59,23 @@ function removeDotSegments(path: string): string | null {
   return `/${kept.join('/')}`;
 }
 
-/** 1 for `.`, 2 for `..`, 0 for an ordinary segment. */
-function dotCount(segment: string): 0 | 1 | 2 {
-  if (segment.length > '%2e%2e'.length) return 0;
-  const plain = segment.replace(/%2e/gi, '.');
-  return plain === '.' ? 1 : plain === '..' ? 2 : 0;
+/** 1 for `.`, 2 for `..`, 0 for an ordinary segment. A target may have thousands: no regular expression here. */
+function dotCount(segment: string): number {
+  let dots = 0;
+  for (let i = 0; i < segment.length; dots++) {
+    if (segment.charCodeAt(i) === DOT) i++;
+    else if (isEscapedDot(segment, i)) i += '%2e'.length;
+    else return 0;
+  }
+  return dots > 2 ? 0 : dots;
+}
+
+function isEscapedDot(text: string, at: number): boolean {
+  return (
+    text.charCodeAt(at) === PERCENT &&
+    text.charCodeAt(at + 1) === 50 &&
+    (text.charCodeAt(at + 2) | 32) === 101
+  );
 }
 
 function matchForm(path: string): string {
