@@ -136,6 +136,7 @@ function outcome(table: RoutingTable, url: string): string {
   if (request === null) throw new Error(`a test request is no URL: ${url}`);
   const { outcome: found } = explain(table, [], [], request);
   if (found.kind === 'answered') return `${found.status}`;
+  if (found.kind === 'redirected') return `308 ${found.location}`;
   return found.kind === 'forwarded'
     ? found.upstream.key
     : `passed through to ${found.upstream?.key ?? 'nobody'}`;
