@@ -41,6 +41,9 @@ export interface TlsHost {
   readonly bare: boolean;
 }
 
+/** What `matchSubject` is tried on: longer subjects are looked at up to here. */
+export const MAX_SUBJECT_LENGTH = 512;
+
 /** `id` tells whether two hosts ask for the same: a connection made for one may be used for the other then. */
 export type ClientAuth =
   | {

@@ -1,5 +1,6 @@
 /** What the handshake of a TLS connection found out about its client, as far as somebody asked. */
 import type { TLSSocket } from 'node:tls';
+import { MAX_SUBJECT_LENGTH } from '../../model/certificate.ts';
 import type { ClientAuthPatch } from '../../model/tls-patch.ts';
 
 export interface ClientIdentity {
@@ -28,15 +29,12 @@ export interface ShownCertificate {
   readonly fault: string | null;
 }
 
-/** Longer subjects are looked at up to here. */
-const SUBJECT_LENGTH = 1024;
-
 /** What follows from a certificate (null: none was shown) for those who asked. */
 export function identify(asked: ClientAuthPatch | null, shown: ShownCertificate | null): ClientIdentity {
   if (asked === null) return NOT_ASKED;
   const policy = asked.id;
   if (asked.kind === 'closed') return { policy, verdict: 'bad', fields: '', stranger: true };
-  const subject = (shown?.subject ?? '').slice(0, SUBJECT_LENGTH);
+  const subject = (shown?.subject ?? '').slice(0, MAX_SUBJECT_LENGTH);
   const stranger = !new RegExp(asked.matchSubject).test(subject);
   if (shown === null) return { policy, verdict: 'none', fields: 'ssl-client-verify: NONE\r\n', stranger };
   const tooDeep = shown.between > asked.depth ? 'certificate chain too long' : null;
