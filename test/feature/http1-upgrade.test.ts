@@ -86,6 +86,28 @@ describe('a tunnel', () => {
     assert.equal((await client.bytes(5)).toString(), 'early');
   });
 
+  test('tells the backend when the client had closed its side before the 101 came', async () => {
+    const asked = Promise.withResolvers<void>();
+    const goOn = Promise.withResolvers<void>();
+    fixture.backend.behaviour = async (connection) => {
+      await connection.request();
+      asked.resolve();
+      await goOn.promise;
+      connection.send(SWITCHING);
+      await connection.ended();
+      connection.end('answer');
+    };
+    const client = await fixture.connect();
+    client.send(asking());
+    client.halfClose();
+    await asked.promise;
+    // Round trips on another connection: the proxy has had its turn to see the end.
+    for (let round = 0; round < 3; round++) await fixture.proxy.get('/healthz');
+    goOn.resolve();
+    assert.equal(statusOf(await client.response()), 101);
+    assert.equal((await client.bytes(6)).toString(), 'answer');
+  });
+
   test('stays open for answers when the client has closed its side', async () => {
     const { client, backend } = await openTunnel();
     client.send('question');
