@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import { fieldValue, fieldValues, statusOf } from '../kit/http-message.ts';
-import { startHttp1Fixture } from '../kit/http1-fixture.ts';
+import { OK, startHttp1Fixture } from '../kit/http1-fixture.ts';
 import { ingress, service } from '../kit/manifests.ts';
 import { answer, startRawBackend } from '../kit/raw-backend.ts';
 
@@ -16,6 +16,7 @@ const fixture = await startHttp1Fixture(
         { path: '/', service: 'web' },
         { path: '/admin', service: 'admin' },
       ]),
+      ingress('other', 'other', [{ path: '/', service: 'web' }]),
       ...service('web', [port]),
       ...service('admin', [admin.port]),
     ],
@@ -62,6 +63,23 @@ describe('absolute-form', () => {
   test('https on a cleartext listener is refused', () =>
     fixture.refuses(withHost('h', 'https://h/'), 400, 421));
   test('without a Host field is refused', () => fixture.refuses('GET http://h/ HTTP/1.1\r\n\r\n', 400));
+});
+
+test('requests of one connection are each matched by their own host and path', async () => {
+  const client = await fixture.connect();
+  const ask = async (host: string, target: string): Promise<string> => {
+    client.send(withHost(host, target));
+    const response = await client.response();
+    return statusOf(response) === 200 ? response.body.toString() : String(statusOf(response));
+  };
+  fixture.backend.behaviour = OK;
+  assert.equal(await ask('h', '/admin'), 'admin');
+  assert.equal(await ask('unknown', '/admin'), '404');
+  assert.equal(await ask('other', '/admin'), 'ok');
+  assert.equal(await ask('h', '/admin'), 'admin');
+  assert.equal(await ask('h', '/'), 'ok');
+  assert.equal(await ask('h', 'http://unknown/'), '404');
+  assert.equal(await ask('h', '/'), 'ok');
 });
 
 describe('other forms of the target', () => {
