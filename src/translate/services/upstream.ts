@@ -120,7 +120,10 @@ function describePort(port: ServicePort | null, wanted: PortRef): string {
 
 function offered(slices: readonly EndpointSlice[]): string {
   const ports = slices.flatMap((slice) =>
-    slice.ports.map(({ name, port }) => (name === '' ? `${port}` : `"${name}"`)),
+    slice.ports.map(({ name, port, protocol }) => {
+      const own = name === '' ? `${port ?? 'any port'} without a name` : `"${name}"`;
+      return protocol === 'TCP' ? own : `${own} (${protocol})`;
+    }),
   );
   return [...new Set(ports)].sort().join(', ') || 'no port';
 }
