@@ -169,6 +169,8 @@ export class Supervisor {
         if (message.kind === 'listening') resolve(message.addresses);
         else if (message.kind === 'bind-failed') {
           reject(new Error(`listener ${message.listener} cannot use ${message.address}: ${message.error}`));
+          // It may listen elsewhere already, with a table that nobody would keep up to date.
+          void worker.terminate();
         }
         this.#onMessage(slot, message);
       });
