@@ -32,8 +32,8 @@ export type FromWorker =
   | { readonly kind: 'staged' }
   | { readonly kind: 'applied'; readonly generation: number; readonly pauseMs: number }
   | { readonly kind: 'stats'; readonly id: number; readonly report: PackedReport }
-  /** Whole lines, each ended by a newline. */
-  | { readonly kind: 'access-log'; readonly lines: string }
+  /** Whole lines, each ended by a newline; their memory is handed over. */
+  | { readonly kind: 'access-log'; readonly lines: Uint8Array }
   | {
       readonly kind: 'event';
       readonly level: 'info' | 'warn' | 'error';

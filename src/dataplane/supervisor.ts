@@ -29,7 +29,8 @@ const STABLE_MS = 60_000;
 
 export interface SupervisorEvents {
   onStats(worker: number, report: StatsReport): void;
-  onAccessLog(lines: string): void;
+  /** Whole lines, each ended by a newline. */
+  onAccessLog(lines: Uint8Array): void;
   /** Something for the program log. */
   onEvent(level: 'info' | 'warn' | 'error', event: string, fields: Record<string, string | number>): void;
   /** All workers serve this table. Times in ms: since it was handed over, and the longest pause of a worker. */

@@ -62,7 +62,9 @@ const dataplane: Dataplane = {
   wheel,
   table,
   stats,
-  accessLog: new AccessLog(config.accessLog, (lines) => post({ kind: 'access-log', lines })),
+  accessLog: new AccessLog(config.accessLog, (lines) =>
+    port.postMessage({ kind: 'access-log', lines } satisfies FromWorker, [lines.buffer]),
+  ),
   trusted: new TrustedProxies(config.trustedProxies),
   refused: stats.series('', '', '', ''),
   serverLine: config.serverName === '' ? '' : `Server: ${config.serverName}\r\n`,

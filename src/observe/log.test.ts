@@ -60,7 +60,7 @@ test('fields that may carry secrets are redacted', async () => {
 test('lines of the access log and of the program keep their order', async () => {
   const lines = await written(({ log, writeAccessLog }) => {
     log.info('one', 'One.');
-    writeAccessLog('{"two":2}\n{"three":3}\n');
+    writeAccessLog(Buffer.from('{"two":2}\n{"three":3}\n'));
     log.info('four', 'Four.');
   });
   const found = lines
@@ -78,9 +78,9 @@ test('beyond the bound, lines are dropped whole and counted', async () => {
   const path = join(folder, 'out');
   try {
     const output = openLog({ level: 'info', fd: openSync(path, 'w'), maxUnwrittenBytes: 100 });
-    output.writeAccessLog(`${'a'.repeat(79)}\n`);
-    output.writeAccessLog('b1\n'.repeat(10));
-    output.writeAccessLog('c\n');
+    output.writeAccessLog(Buffer.from(`${'a'.repeat(79)}\n`));
+    output.writeAccessLog(Buffer.from('b1\n'.repeat(10)));
+    output.writeAccessLog(Buffer.from('c\n'));
     await output.close();
     assert.equal(output.droppedLines(), 10);
     assert.equal(readFileSync(path, 'utf8'), `${'a'.repeat(79)}\nc\n`);
@@ -94,7 +94,7 @@ test('writing after the close is ignored', async () => {
     output.log.info('before', 'Before.');
     void output.close();
     output.log.info('after', 'After.');
-    output.writeAccessLog('after\n');
+    output.writeAccessLog(Buffer.from('after\n'));
   });
   assert.match(lines, /before/);
   assert.doesNotMatch(lines, /after/);
@@ -105,7 +105,7 @@ test('a reader that went away does not end the program, nor keep it from ending'
     import { openLog } from ${JSON.stringify(new URL('./log.ts', import.meta.url).href)};
     process.stdin.once('data', () => {
       const output = openLog({ level: 'info' });
-      output.writeAccessLog('lost\\n');
+      output.writeAccessLog(Buffer.from('lost\\n'));
       setImmediate(() => process.exit(7));
     });`;
   const child = spawn(process.execPath, ['--input-type=module', '--eval', program], {
@@ -127,9 +127,9 @@ test('lines that nobody takes are counted, and who comes back gets whole lines a
     const gone = openReader();
     const output = openLog({ level: 'info', fd: openSync(path, 'w') });
     closeSync(gone);
-    output.writeAccessLog('lost\nlost\n');
+    output.writeAccessLog(Buffer.from('lost\nlost\n'));
     while (output.droppedLines() < 2) await passed(5);
-    output.writeAccessLog('lost too\n');
+    output.writeAccessLog(Buffer.from('lost too\n'));
     assert.equal(output.droppedLines(), 3);
 
     const reader = openReader();
@@ -139,7 +139,7 @@ test('lines that nobody takes are counted, and who comes back gets whole lines a
       assert.ok(performance.now() < deadline, 'it is never tried again');
       await passed(100);
       before = output.droppedLines();
-      output.writeAccessLog('found\n');
+      output.writeAccessLog(Buffer.from('found\n'));
       sent++;
     }
     await output.close();
@@ -161,14 +161,14 @@ test('a full disk costs the lines that found no room, and their beginning does n
     import { ftruncateSync, writeSync } from 'node:fs';
     process.on('SIGXFSZ', () => {});
     const output = openLog({ level: 'info' });
-    output.writeAccessLog('first\\n' + 'x'.repeat(2000) + '\\n');
+    output.writeAccessLog(Buffer.from('first\\n' + 'x'.repeat(2000) + '\\n'));
     const waiting = setInterval(() => {
       if (output.droppedLines() === 0) return;
       clearInterval(waiting);
       ftruncateSync(1, 10);
       const trying = setInterval(() => {
         const before = output.droppedLines();
-        output.writeAccessLog('later\\n');
+        output.writeAccessLog(Buffer.from('later\\n'));
         if (output.droppedLines() > before) return;
         clearInterval(trying);
         output.close();

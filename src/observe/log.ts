@@ -21,7 +21,7 @@ export interface Log {
 export interface LogOutput {
   readonly log: Log;
   /** Takes whole lines, each ended by a newline. */
-  writeAccessLog(lines: string): void;
+  writeAccessLog(lines: Uint8Array): void;
   /** Lines lost since the start because the output took them too slowly or not at all. */
   droppedLines(): number;
   /** Resolves when all is written, or after `patienceMs` when the reader does not take it. */

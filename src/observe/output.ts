@@ -2,15 +2,15 @@
  * A file descriptor that takes lines without ever waiting: unwritten ones are kept up to a bound, then
  * dropped and counted. (pino's own destination loops for ever at exit when its reader is gone.)
  */
-import { write as writeAsync, writeSync } from 'node:fs';
+import { writeSync, writev } from 'node:fs';
 
-/** Lines are joined to writes of about this size. */
-const WRITE_CHARACTERS = 262_144;
+/** Pieces that one write takes: lines of the program log are short and many at a time. */
+const WRITE_PIECES = 64;
 /** How long a full pipe is left alone. */
 const RETRY_MS = 10;
 /** How long lines are dropped after an error, until it is tried again: a disk may have room, a reader come back. */
 const BROKEN_MS = 1000;
-const LINE_END = 10;
+const LINE_END = Buffer.from('\n');
 /** At exit, a full pipe is tried this often before the rest is given up. */
 const LAST_TRIES = 100;
 
@@ -18,7 +18,7 @@ export class Output {
   readonly #fd: number;
   readonly #maxUnwritten: number;
   /** Not yet handed to the system. */
-  #queue: string[] = [];
+  #queue: Uint8Array[] = [];
   #unwritten = 0;
   #writing = false;
   #closed = false;
@@ -36,16 +36,16 @@ export class Output {
     process.on('exit', this.#flushAtExit);
   }
 
-  /** Takes whole lines, each ended by a newline; ignored when closed. */
-  write(lines: string): void {
+  /** Takes whole lines, each ended by a newline, in memory that is its own; ignored when closed. */
+  write(lines: string | Uint8Array): void {
     if (this.#closed) return;
-    const size = Buffer.byteLength(lines);
-    if (this.#unwritten + size > this.#maxUnwritten || performance.now() < this.#brokenUntil) {
-      this.#dropped += countLines(lines);
+    const bytes = typeof lines === 'string' ? Buffer.from(lines) : lines;
+    if (this.#unwritten + bytes.length > this.#maxUnwritten || performance.now() < this.#brokenUntil) {
+      this.#dropped += countLines(bytes);
       return;
     }
-    this.#queue.push(lines);
-    this.#unwritten += size;
+    this.#queue.push(bytes);
+    this.#unwritten += bytes.length;
     this.#writeNext();
   }
 
@@ -76,45 +76,40 @@ export class Output {
       return;
     }
     this.#writing = true;
-    if (!this.#torn) return this.#writeRest(Buffer.from(this.#takeSome()));
-    this.#unwritten++;
-    this.#writeRest(Buffer.from(`\n${this.#takeSome()}`), 1);
+    const pieces = this.#queue.splice(0, WRITE_PIECES);
+    if (this.#torn) {
+      pieces.unshift(LINE_END);
+      this.#unwritten++;
+    }
+    this.#writePieces(pieces);
   }
 
-  #takeSome(): string {
-    let text = '';
-    let taken = 0;
-    while (taken < this.#queue.length && text.length < WRITE_CHARACTERS) text += this.#queue[taken++];
-    this.#queue = this.#queue.slice(taken);
-    return text;
-  }
-
-  /** `mends`: how many line ends in front of it are none of its lines'. */
-  #writeRest(bytes: Buffer, mends = 0): void {
-    writeAsync(this.#fd, bytes, 0, bytes.length, null, (error, written) => {
+  #writePieces(pieces: Uint8Array[]): void {
+    writev(this.#fd, pieces, (error, written) => {
       if (error?.code === 'EAGAIN') {
-        setTimeout(() => this.#writeRest(bytes, mends), RETRY_MS);
+        setTimeout(() => this.#writePieces(pieces), RETRY_MS);
         return;
       }
       if (error) {
-        this.#lose(bytes.subarray(mends));
+        this.#lose(pieces);
         return;
       }
       this.#unwritten -= written;
-      this.#torn = bytes[written - 1] !== LINE_END;
-      if (written < bytes.length) {
-        this.#writeRest(bytes.subarray(written));
+      this.#torn = !endsWithLine(pieces, written);
+      const rest = without(pieces, written);
+      if (rest.length > 0) {
+        this.#writePieces(rest);
         return;
       }
       this.#writing = false;
       this.#writeNext();
     });
   }
-
   /** The reader is gone or the disk is full: serving without a log is better than not serving. */
-  #lose(bytes: Buffer): void {
+  #lose(pieces: readonly Uint8Array[]): void {
     this.#brokenUntil = performance.now() + BROKEN_MS;
-    this.#dropped += countLines(bytes.toString('latin1'));
+    // The line end that mends a torn line is none of its lines'.
+    for (const piece of pieces) if (piece !== LINE_END) this.#dropped += countLines(piece);
     for (const lines of this.#queue) this.#dropped += countLines(lines);
     this.#unwritten = 0;
     this.#writing = false;
@@ -123,7 +118,7 @@ export class Output {
   }
 
   #flushSync(): void {
-    let bytes = Buffer.from(this.#queue.join(''));
+    let bytes = Buffer.concat(this.#queue);
     this.#queue = [];
     for (let tries = 0; bytes.length > 0 && tries < LAST_TRIES; ) {
       try {
@@ -137,8 +132,27 @@ export class Output {
   }
 }
 
-function countLines(text: string): number {
+/** Whether the first `size` bytes of the pieces, at least one, end with a line. */
+function endsWithLine(pieces: readonly Uint8Array[], size: number): boolean {
+  let at = size - 1;
+  for (const piece of pieces) {
+    if (at < piece.length) return piece[at] === 10;
+    at -= piece.length;
+  }
+  return false;
+}
+
+/** What is left of the pieces without their first `size` bytes. */
+function without(pieces: readonly Uint8Array[], size: number): Uint8Array[] {
+  let left = size;
+  let i = 0;
+  for (; i < pieces.length && left >= pieces[i]!.length; i++) left -= pieces[i]!.length;
+  if (i === pieces.length) return [];
+  return [pieces[i]!.subarray(left), ...pieces.slice(i + 1)];
+}
+
+function countLines(bytes: Uint8Array): number {
   let count = 0;
-  for (let at = text.indexOf('\n'); at !== -1; at = text.indexOf('\n', at + 1)) count++;
+  for (let at = bytes.indexOf(10); at !== -1; at = bytes.indexOf(10, at + 1)) count++;
   return count;
 }
