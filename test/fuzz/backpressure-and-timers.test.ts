@@ -162,6 +162,21 @@ test('a backend connection with unsent request bytes serves no other request', (
   assert.equal(world.backends.length, 2);
 });
 
+test('a client that pipelines does not keep a connection from requests that wait for one', () => {
+  const world = new World({ endpoints: 1, limits: { endpointConnections: 1 } });
+  const [greedy, waiting] = [world.client(), world.client()];
+  greedy.send(get('/1') + get('/2') + get('/3'));
+  world.transport.settle();
+  waiting.send(get('/other'));
+  world.transport.settle();
+  for (let i = 0; i < 4; i++) {
+    world.backends[0]!.send(ok(0));
+    world.transport.settle();
+  }
+  assert.deepEqual(world.backends[0]!.text().match(/(?<=^GET )\S+/gm), ['/1', '/other', '/2', '/3']);
+  assert.equal(world.backends.length, 1);
+});
+
 test('bytes behind a response, or on an idle connection, are never the next answer', () => {
   const poison = `${ok(6, 'X-Poison: 1\r\n')}poison`;
   for (const together of [true, false]) {

@@ -355,7 +355,7 @@ export class Http1ClientConnection implements UpstreamConnection, UpstreamSide, 
 
   // ── ending ──────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** The response is whole. The connection goes back first, so that the client's next request can use it. */
+  /** The response is whole. The connection goes back first: to whoever waits for one, else to the client's next request. */
   #complete(trailers: string): void {
     const exchange = this.exchange!;
     this.exchange = null;
@@ -363,8 +363,8 @@ export class Http1ClientConnection implements UpstreamConnection, UpstreamSide, 
     this.stream.expectBulk(false);
     const clean = trailers !== BYTES_AFTER;
     if (clean && this.reusable && this.requestSent && this.#release()) {
-      exchange.onResponseEnd(trailers);
       this.endpoint.wake();
+      exchange.onResponseEnd(trailers);
       return;
     }
     this.#close();
