@@ -142,6 +142,7 @@ async function goLive(
   );
   const bound = await unlessStopped(stop, dataplane.start());
   await unlessStopped(stop, dataplane.isLive());
+  pipeline.announce();
   return bound;
 }
 

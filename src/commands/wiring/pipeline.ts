@@ -16,15 +16,15 @@ import type { Dataplane } from './dataplane.ts';
 
 export interface PipelineParts {
   readonly log: Log;
-  readonly source: Source;
+  readonly source: Pick<Source, 'want' | 'isProvisional'>;
   readonly translator: Translator;
-  readonly addresses: Addresses;
+  readonly addresses: Pick<Addresses, 'update' | 'givenInCluster'>;
   /** null: nothing is announced from here. */
-  readonly announcing: Announcing | null;
+  readonly announcing: Pick<Announcing, 'secretsFor' | 'update'> | null;
   /** null: there is no cluster to write to. */
-  readonly control: Control | null;
+  readonly control: Pick<Control, 'update'> | null;
   readonly problems: ProblemLog;
-  readonly dataplane: Dataplane;
+  readonly dataplane: Pick<Dataplane, 'apply' | 'hasTable'>;
 }
 
 const NO_PROBLEMS: readonly Problem[] = [];
@@ -33,6 +33,7 @@ export class Pipeline {
   readonly #parts: PipelineParts;
   #newest: Snapshot = EMPTY_SNAPSHOT;
   #leads = false;
+  #announces = false;
   /** Certificates become valid and expire without any object changing. */
   readonly #nextLook = new Alarm(() => this.again());
 
@@ -59,6 +60,12 @@ export class Pipeline {
     this.update(this.#newest);
   }
 
+  /** Addresses are served here: from now on they are announced, too. */
+  announce(): void {
+    this.#announces = true;
+    if (this.#parts.announcing !== null) this.again();
+  }
+
   /** This replica leads until `term` aborts. Who begins to lead decides on addresses from what its predecessor wrote. */
   lead(term: AbortSignal): void {
     this.#leads = true;
@@ -77,8 +84,8 @@ export class Pipeline {
     this.#nextLook.set(translation.nextLook);
     if (!source.want(this.#wants(snapshot, translation))) return;
     const plan = addresses.update(snapshot, this.#decides() ? 'decides' : 'follows');
-    const notAnnounced = announcing?.update(snapshot, plan) ?? NO_PROBLEMS;
-    problems.update(translation.problems, plan.problems, notAnnounced);
+    const notAnnounced = this.#announces ? announcing?.update(snapshot, plan) : null;
+    problems.update(translation.problems, plan.problems, notAnnounced ?? NO_PROBLEMS);
     // Of what is left of an earlier life nothing is told: the cluster may have moved on.
     if (control !== null && !source.isProvisional) {
       const { ingresses } = translation;
