@@ -57,8 +57,13 @@ export type Decoded =
   | { readonly kind: 'ignored' }
   /** Usually one record; an Endpoints object gives one per slice it stands for. */
   | { readonly kind: 'decoded'; readonly object: ObjectRef; readonly records: readonly AnyObject[] }
-  /** `object` is null when not even its name can be read. */
-  | { readonly kind: 'invalid'; readonly object: ObjectRef | null; readonly issues: readonly Issue[] }
+  /** `object` is null when not even its name can be read, but for its kind. */
+  | {
+      readonly kind: 'invalid';
+      readonly objectKind: string;
+      readonly object: ObjectRef | null;
+      readonly issues: readonly Issue[];
+    }
   /** Not a Kubernetes object at all. */
   | { readonly kind: 'foreign'; readonly message: string };
 
@@ -82,7 +87,7 @@ export function decodeObject(value: unknown, position: FilePosition | null): Dec
       new Field(value['apiVersion'], issues, 'apiVersion').mustBe(
         `${apiVersions(decoder).join(' or ')} for kind ${kind}`,
       );
-      return { kind: 'invalid', object, issues };
+      return { kind: 'invalid', objectKind: kind, object, issues };
     }
     case 'supported':
       break;
@@ -90,7 +95,7 @@ export function decodeObject(value: unknown, position: FilePosition | null): Dec
 
   const issues: Issue[] = [];
   const result = decoder.decode(new Field(value, issues), position);
-  if (issues.length > 0 || object === null) return { kind: 'invalid', object, issues };
+  if (issues.length > 0 || object === null) return { kind: 'invalid', objectKind: kind, object, issues };
   return { kind: 'decoded', object, records: Array.isArray(result) ? result : [result] };
 }
 

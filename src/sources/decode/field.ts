@@ -99,8 +99,9 @@ export class Field {
     return this.present && this.#value !== '' ? this.#text(syntax) : fallback;
   }
 
-  /** Any text, the empty one too: the values of labels, annotations and data. */
+  /** Any text, the empty one (which null stands for) too: the values of labels, annotations and data. */
   freeText(maxLength: number): string {
+    if (!this.present) return '';
     return this.#text({ ...ANY_TEXT, maxLength });
   }
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { formatProblem } from '../../model/problem.ts';
+import type { ConfigMap } from '../../model/snapshot.ts';
 import { type ManifestFile, readManifest, unreadableManifest } from './manifest-file.ts';
 
 const service = (name: string, port: number | string = 80) =>
@@ -151,6 +152,24 @@ describe('what is wrong in a file', () => {
     assert.deepEqual(problems(read(service('a', 0))), [
       'web.yaml:1 (document 1): error: Service default/a: spec.ports[0].port: must be a whole number from 1 to 65535, not the number 0; the object is ignored [Invalid]',
     ]);
+  });
+
+  test('an object without a name is told by its kind', () => {
+    const [problem] = problems(read('apiVersion: v1\nkind: Service\nspec: {ports: [{port: 80}]}\n'));
+    assert.match(
+      problem ?? '',
+      /error: metadata\.name: is required, .*; this Service is ignored \[Invalid\]$/,
+    );
+  });
+
+  test('a value that is nothing is an empty text, as for the API server', () => {
+    const text =
+      'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, annotations: {b: }}\ndata: {c: null}\n';
+    const file = read(text);
+    assert.deepEqual(problems(file), []);
+    const [map] = [...file.objects.values()].flatMap(({ records }) => records as readonly ConfigMap[]);
+    assert.equal(map?.data.get('c'), '');
+    assert.equal(map?.meta.annotations.get('b'), '');
   });
 
   test('an object that is there twice counts once', () => {

@@ -2,8 +2,7 @@
 import type { FilePosition, ObjectRef, Problem } from '../../model/problem.ts';
 import { describeObject } from '../../model/problem.ts';
 import type { AnyObject } from '../../model/snapshot.ts';
-import { decodeObject } from '../decode/all.ts';
-import type { Issue } from '../decode/field.ts';
+import { type Decoded, decodeObject } from '../decode/all.ts';
 import { expandLists } from '../decode/lists.ts';
 import { type ManifestDocument, parseManifest } from './documents.ts';
 
@@ -45,6 +44,8 @@ export function unreadableManifest(
   return reading.finish();
 }
 
+type Invalid = Extract<Decoded, { kind: 'invalid' }>;
+
 class Reading {
   readonly #path: string;
   readonly #previous: ManifestFile | undefined;
@@ -73,7 +74,7 @@ class Reading {
           this.unreadable(position, decoded.message);
           break;
         case 'invalid':
-          this.#addInvalid(decoded.object, decoded.issues, position);
+          this.#addInvalid(decoded, position);
           break;
         case 'decoded':
           this.#addObject({ object: decoded.object, position, records: decoded.records });
@@ -108,11 +109,12 @@ class Reading {
     else this.#objects.set(id, found);
   }
 
-  #addInvalid(object: ObjectRef | null, issues: readonly Issue[], position: FilePosition): void {
+  #addInvalid({ object, objectKind, issues }: Invalid, position: FilePosition): void {
     const id = object ? describeObject(object) : '';
     const before = this.#previous?.objects.get(id);
     if (before && !this.#objects.has(id)) this.#objects.set(id, before);
-    const consequence = before ? 'the last good version of the object stays in use' : 'the object is ignored';
+    const ignored = object ? 'the object is ignored' : `this ${objectKind} is ignored`;
+    const consequence = before ? 'the last good version of the object stays in use' : ignored;
     for (const { field, message } of issues) {
       const text = `${message}; ${consequence}`;
       this.#problems.push({ severity: 'error', reason: 'Invalid', object, field, message: text, position });
