@@ -173,6 +173,21 @@ test('when the chosen endpoint is full, one with room is found', () => {
   assert.equal(live.pickFree(5), one);
 });
 
+test('what full endpoints cannot take is spread over all that have room', () => {
+  const { upstreams } = setUp();
+  upstreams.set(upstream('web', [...ABC, '10.0.0.4']));
+  const live = upstreams.get('web' as UpstreamKey)!;
+  endpointOf(live, '10.0.0.2:80').open = 5;
+  const counts = new Map<string, number>();
+  for (let i = 0; i < 400; i++) {
+    const { key } = live.pickFree(5)!;
+    counts.set(key, (counts.get(key) ?? 0) + 1);
+  }
+  assert.deepEqual([...counts.keys()].sort(), ['10.0.0.1:80', '10.0.0.3:80', '10.0.0.4:80']);
+  // A quarter each, and the one behind the full one has its share too: less than an eighth would be no chance.
+  for (const [key, count] of counts) assert.ok(count > 50, `${key}: ${count} of 400`);
+});
+
 test('connections outlive a swap, also of upstreams, as long as somebody names the endpoint; then it drains', () => {
   const { upstreams } = setUp();
   upstreams.set(upstream('old', ABC));

@@ -59,7 +59,14 @@ export class LiveUpstream {
 
   /** An endpoint that can take a request at once when the chosen one cannot; null when all are full. */
   pickFree(connections: number): Endpoint | null {
-    for (const one of this.#candidates) if (one.hasRoom(connections)) return one;
+    const candidates = this.#candidates;
+    const { length } = candidates;
+    // Begins anywhere: else all that others cannot take would go to the first.
+    const start = Math.floor(Math.random() * length);
+    for (let i = 0; i < length; i++) {
+      const one = candidates[(start + i) % length]!; // the remainder is in range
+      if (one.hasRoom(connections)) return one;
+    }
     return null;
   }
 
