@@ -169,6 +169,7 @@ test('when the chosen endpoint is full, one with room is found', () => {
   assert.equal(live.pickFree(5), null);
   two.ready.push({ busy: false, retire() {} });
   assert.equal(live.pickFree(5), two);
+  two.ready.pop();
   one.open = 4;
   assert.equal(live.pickFree(5), one);
 });
