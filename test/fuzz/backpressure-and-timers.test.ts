@@ -162,6 +162,19 @@ test('a backend connection with unsent request bytes serves no other request', (
   assert.equal(world.backends.length, 2);
 });
 
+test('a request whose backend said something and then no more is not sent again', () => {
+  for (const said of ['', 'HTTP/1.1 103 Early Hints\r\n\r\n', 'HTTP/1.1 100 Continue\r\n\r\n']) {
+    const world = new World({ endpoints: 2 });
+    const client = world.client();
+    client.send(get());
+    world.transport.settle();
+    world.backends[0]!.send(said);
+    world.settle(LONG_MS);
+    assert.equal(world.backends.length, said === '' ? 2 : 1);
+    assert.match(client.text(), /HTTP\/1\.1 504 /);
+  }
+});
+
 test('a client that pipelines does not keep a connection from requests that wait for one', () => {
   const world = new World({ endpoints: 1, limits: { endpointConnections: 1 } });
   const [greedy, waiting] = [world.client(), world.client()];
