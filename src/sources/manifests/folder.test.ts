@@ -89,3 +89,20 @@ test('what is in a folder that may not be searched is told, but not what was onl
   assert.equal(again.get(join(sub, 'inner'))?.kind, 'gone', 'nothing is said about it any more');
   assert.deepEqual(again.get(join(sub, 'a.yaml')), { kind: 'text', text: 'a' });
 });
+
+test('a folder that is too deep is told, as long as it is there', async () => {
+  const root = mkdtempSync(join(tmpdir(), 'tidegate-folder-'));
+  after(() => rmSync(root, { recursive: true }));
+  const [deep, tooDeep] = [32, 33].map((depth) => join(root, ...Array<string>(depth).fill('d')));
+  mkdirSync(tooDeep!, { recursive: true });
+  for (const path of [deep!, tooDeep!]) writeFileSync(join(path, 'a.yaml'), 'a');
+  const folder = new Folder([root], null);
+  const found = await folder.lookAtAll();
+  assert.equal(found.get(join(deep!, 'a.yaml'))?.kind, 'text');
+  assert.deepEqual(found.get(tooDeep!), {
+    kind: 'unreadable',
+    message: 'cannot be read: it is more than 32 folders deep',
+  });
+  rmSync(tooDeep!, { recursive: true });
+  assert.equal((await folder.lookAtAll()).get(tooDeep!)?.kind, 'gone');
+});

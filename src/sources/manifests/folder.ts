@@ -169,7 +169,11 @@ export class Folder {
   }
 
   async #enter(path: string, identity: string, parent: Directory | undefined, look: Look): Promise<void> {
-    if (!this.#mayEnter(path, identity)) return;
+    const depth = this.#depthOf(path, identity);
+    if (depth === null) return;
+    if (depth > MAX_DEPTH) {
+      return this.#keep(path, parent, new Error(`it is more than ${MAX_DEPTH} folders deep`), look);
+    }
     let directory = this.#directories.get(path);
     if (directory && directory.identity !== identity) {
       this.#dropDirectory(path, parent, look);
@@ -185,14 +189,14 @@ export class Folder {
     await this.#list(directory, look);
   }
 
-  /** False for a folder that leads to itself through a link, or too deep. */
-  #mayEnter(path: string, identity: string): boolean {
+  /** How many folders lead to one; null for one that leads to itself through a link. */
+  #depthOf(path: string, identity: string): number | null {
     let depth = 0;
-    for (let at = path; !this.#roots.includes(at); ) {
+    for (let at = path; !this.#roots.includes(at); depth++) {
       at = dirname(at);
-      if (this.#directories.get(at)?.identity === identity || ++depth > MAX_DEPTH) return false;
+      if (this.#directories.get(at)?.identity === identity) return null;
     }
-    return true;
+    return depth;
   }
 
   #watch(path: string, identity: string, before: Directory | undefined, look: Look): Directory {
