@@ -203,6 +203,7 @@ function report(id: number): void {
     tunnels: dataplane.tunnels,
     upstream_connections: pool.open,
     upstream_idle_connections: pool.idle,
+    upstream_ejected_endpoints: pool.ejected,
     worker_event_loop_lag_seconds: wheel.worstLagMs / 1000,
   };
   wheel.worstLagMs = 0;

@@ -124,6 +124,11 @@ export const WORKER_METRICS: readonly MetricDoc[] = [
   ),
   gauge('upstream_connections', [], 'Connections to endpoints open now.'),
   gauge('upstream_idle_connections', [], 'Those of them that wait for a request.'),
+  gauge(
+    'upstream_ejected_endpoints',
+    [],
+    'Endpoints left out now because they failed, each counted by every worker that leaves it out.',
+  ),
   counter('upstream_connections_total', [], 'Connections opened to endpoints.'),
   counter('upstream_connection_failures_total', [], 'Connections to endpoints that could not be opened.'),
   counter(

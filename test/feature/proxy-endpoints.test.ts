@@ -74,6 +74,9 @@ test('an endpoint that fails again and again is left out for a while', async (t)
     assert.equal(await get(t, proxy), 200, 'GET is retried on the other');
   assert.ok(bad.requests.length < 20, `the bad one was asked ${bad.requests.length} times`);
   assert.ok(good.requests.length === 60);
+  const { text } = await proxy.get('/metrics');
+  assert.match(text, /^tidegate_upstream_ejections_total 1$/m);
+  assert.match(text, /^tidegate_upstream_ejected_endpoints 1$/m);
 });
 
 test('the last endpoint is never left out, however often it fails', async (t) => {

@@ -210,7 +210,7 @@ test('connections outlive a swap, also of upstreams, as long as somebody names t
   upstreams.sweep();
   assert.deepEqual([retired, one.draining, one.ready.length], [2, true, 0]);
   assert.equal(upstreams.get('new' as UpstreamKey), undefined);
-  assert.deepEqual(upstreams.connections(), { open: 0, idle: 0 });
+  assert.deepEqual(upstreams.connections(), { open: 0, idle: 0, ejected: 0 });
 });
 
 test('an upstream without endpoints gives none, and has them when they come', () => {

@@ -156,15 +156,17 @@ export class Upstreams {
     this.#noteGone(live.setMembers([], live.policy));
   }
 
-  /** Current connections to endpoints: all, and those that idle. */
-  connections(): { open: number; idle: number } {
+  /** Current connections to endpoints: all, and those that idle; and how many endpoints are out of service. */
+  connections(): { open: number; idle: number; ejected: number } {
     let open = 0;
     let idle = 0;
+    let ejected = 0;
     for (const endpoint of this.#endpoints.values()) {
       open += endpoint.open;
+      if (endpoint.ejected) ejected++;
       for (const connection of endpoint.ready) if (!connection.busy) idle++;
     }
-    return { open, idle };
+    return { open, idle, ejected };
   }
 
   #endpoint(
