@@ -4,6 +4,7 @@ import { after, describe, test } from 'node:test';
 import { fieldValue, fieldValues, statusOf } from '../kit/http-message.ts';
 import { OK, startHttp1Fixture } from '../kit/http1-fixture.ts';
 import { answer, answerAndClose, type Behaviour } from '../kit/raw-backend.ts';
+import { within } from '../kit/waiting.ts';
 
 const MIB = 1024 * 1024;
 const fixture = await startHttp1Fixture({ after });
@@ -137,21 +138,29 @@ describe('a client connection', () => {
     }
   });
 
-  test('that is reset ends the upstream request', async () => {
-    const received = Promise.withResolvers<void>();
-    const ended = Promise.withResolvers<void>();
-    fixture.backend.behaviour = async (connection) => {
-      await connection.request();
-      received.resolve();
-      await connection.ended();
-      ended.resolve();
-    };
-    const client = await fixture.connect();
-    client.send(get('/'));
-    await received.promise;
-    client.reset();
-    await ended.promise;
-  });
+  for (const [what, bytes] of [
+    ['', get('/')],
+    [' with another request behind it', get('/') + get('/next')],
+    [
+      ' with early bytes of a tunnel behind it',
+      `${get('/', 'Connection: upgrade\r\nUpgrade: foo\r\n')}early`,
+    ],
+  ] as const)
+    test(`that is reset ends the upstream request${what}`, async () => {
+      const received = Promise.withResolvers<void>();
+      const ended = Promise.withResolvers<void>();
+      fixture.backend.behaviour = async (connection) => {
+        await connection.request();
+        received.resolve();
+        await connection.ended();
+        ended.resolve();
+      };
+      const client = await fixture.connect();
+      client.send(bytes);
+      await received.promise;
+      client.reset();
+      await within(ended.promise, 'the end of the upstream request');
+    });
 
   test('that was refused is read on for a moment, so that the answer is not lost to a reset', async () => {
     const client = await fixture.connect();

@@ -228,7 +228,8 @@ class Play {
     for (let at = 0; at < text.length; ) {
       const method = this.#scenario.methods[statuses.length];
       // After the last response only the refusal of what never became a request.
-      assert.ok(method !== undefined || text.startsWith('HTTP/1.1 40', at), `too much: ${text.slice(at)}`);
+      const refused = /^HTTP\/1\.1 (?:40\d|501) /.test(text.slice(at));
+      assert.ok(method !== undefined || refused, `too much: ${text.slice(at)}`);
       const reading = readStrictResponse(text, at, method ?? 'GET', client.ended && client.gone !== 'reset');
       if (reading.kind === 'bad') assert.fail(`${reading.why}: ${text.slice(at, at + 300)}`);
       if (reading.kind === 'incomplete') return statuses;

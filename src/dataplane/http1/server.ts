@@ -38,6 +38,8 @@ import {
 
 /** A whole body up to this size travels with the head in one write. */
 const SMALL_BODY = 8192;
+/** How far ahead of the running request is read: whoever is read hears of it when the client is gone. */
+const READ_AHEAD_BYTES = 8192;
 /** What is read and dropped of a body nobody wants, before the connection is closed instead. */
 const DISCARD_BYTES = 65_536;
 const DISCARD_MS = 1000;
@@ -100,7 +102,7 @@ export class Http1ServerConnection implements StreamOwner, ClientConnection, Dow
     const { stash } = this;
     if (stash === null) return this.#consume(bytes, start, end);
     stash.append(bytes, start, end);
-    if (this.reading !== HEAD) return;
+    if (this.reading !== HEAD) return this.#pauseWhenAhead();
     // A head that dribbles in is looked at again only when a line may have ended, or became too long.
     const line = bytes.indexOf(10, start);
     const mayParse = line >= 0 && line < end;
@@ -163,8 +165,12 @@ export class Http1ServerConnection implements StreamOwner, ClientConnection, Dow
   /** Keeps the next request until the one before is answered, and the answer taken. */
   #putOff(bytes: Buffer, start: number, end: number): number {
     this.#append(bytes, start, end);
-    this.stream.pause();
+    this.#pauseWhenAhead();
     return end;
+  }
+
+  #pauseWhenAhead(): void {
+    if (this.stash!.length >= READ_AHEAD_BYTES) this.stream.pause();
   }
 
   /** Parses one head and starts its exchange. Returns where to go on. */
