@@ -146,6 +146,27 @@ test('early bytes of a tunnel do not undo the pause that sending them causes', (
   }
 });
 
+test('a tunnel in which only one side speaks is not idle', () => {
+  for (const speaker of ['client', 'backend'] as const) {
+    const world = new World({ endpoints: 1, timeouts: { tunnelIdle: 60_000 } });
+    const client = world.client();
+    client.send('GET / HTTP/1.1\r\nHost: h\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n');
+    world.transport.settle();
+    const backend = world.backends[0]!;
+    backend.send('HTTP/1.1 101 Switching\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n');
+    for (let i = 0; i < 10; i++) {
+      world.transport.settle();
+      world.pass(40_000);
+      (speaker === 'client' ? client : backend).send('z');
+    }
+    world.transport.settle();
+    const listener = speaker === 'client' ? backend : client;
+    assert.ok(listener.text().endsWith(`\r\n\r\n${'z'.repeat(10)}`), `${speaker} speaks`);
+    world.settle(LONG_MS);
+    world.assertNothingLeft();
+  }
+});
+
 test('a backend connection with unsent request bytes serves no other request', () => {
   const world = new World({ highWaterMark: MARK, endpoints: 1 });
   world.onBackend = (backend) => {
