@@ -51,7 +51,7 @@ export async function start(
   stop = new AbortController().signal,
 ): Promise<Running> {
   const parts = await assemble(settings, output);
-  const { dataplane, sign, admin, log } = parts;
+  const { dataplane, sign, admin } = parts;
   let bound: readonly BoundAddress[];
   try {
     bound = await goLive(parts, stop);
@@ -62,7 +62,7 @@ export async function start(
   sign.ready();
   const addresses = addressesByListener(bound, admin);
   const { generation } = dataplane.live;
-  log.info('ready', 'serving', { addresses, generation, transport: 'net', workers: settings.workers });
+  output.ready('serving', { addresses, generation, transport: 'net', workers: settings.workers });
   return { addresses, supervisor: dataplane.supervisor, stop: () => drain(parts, settings) };
 }
 

@@ -91,6 +91,6 @@ async function start(
   }
   sign.ready();
   const bound = admin === null ? {} : { admin: [formatSocketAddress(admin.address, admin.port)] };
-  log.info('ready', 'announcing', { addresses: bound, node: settings.speaker.nodeName });
+  output.ready('announcing', { addresses: bound, node: settings.speaker.nodeName });
   return stop;
 }

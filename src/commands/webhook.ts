@@ -83,7 +83,7 @@ async function start(
     throw error;
   }
   const bound = formatSocketAddress(server.address, server.port);
-  log.info('ready', 'reviewing', { addresses: { webhook: [bound] } });
+  output.ready('reviewing', { addresses: { webhook: [bound] } });
   return stop;
 }
 

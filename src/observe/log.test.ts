@@ -49,6 +49,22 @@ test('lines below the level are left out', async () => {
   );
 });
 
+test('the ready line is written at every level but silent, and no other', async () => {
+  const eventsAt = async (level: LogLevel): Promise<readonly string[]> => {
+    const lines = await written(({ log, ready }) => {
+      log.info('listening', 'Listening.');
+      ready('serving', { addresses: { http: ['127.0.0.1:80'] } });
+    }, level);
+    return lines
+      .split('\n')
+      .slice(0, -1)
+      .map((line) => (JSON.parse(line) as { event: string }).event);
+  };
+  assert.deepEqual(await eventsAt('info'), ['listening', 'ready']);
+  for (const level of ['warn', 'error', 'fatal'] as const) assert.deepEqual(await eventsAt(level), ['ready']);
+  assert.deepEqual(await eventsAt('silent'), []);
+});
+
 test('fields that may carry secrets are redacted', async () => {
   const lines = await written(({ log }) =>
     log.info('x', 'X.', { password: 's3cret', headers: { authorization: 's3cret', cookie: 's3cret' } }),

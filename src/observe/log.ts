@@ -2,7 +2,7 @@
  * The program log and the access log: both are JSON lines on one standard output, so both go through one
  * buffered destination, which keeps the order of lines and never stops the program for a slow reader.
  */
-import { pino } from 'pino';
+import { type Logger, pino } from 'pino';
 import { Output } from './output.ts';
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
@@ -20,6 +20,11 @@ export interface Log {
 
 export interface LogOutput {
   readonly log: Log;
+  /**
+   * The line with the event `ready`: programs wait for it and read from it where we listen, so no level but `silent`
+   * hides it.
+   */
+  ready(message: string, fields: LogFields): void;
   /** Takes whole lines, each ended by a newline. */
   writeAccessLog(lines: Uint8Array): void;
   /** Lines lost since the start because the output took them too slowly or not at all. */
@@ -44,16 +49,19 @@ export interface LogOptions {
 
 export function openLog(options: LogOptions): LogOutput {
   const output = new Output(options.fd ?? 1, options.maxUnwrittenBytes ?? MAX_UNWRITTEN_BYTES);
+  const logger = programLogger(options.level, output);
+  const unhidden = logger.child({}, { level: options.level === 'silent' ? 'silent' : 'info' });
   return {
-    log: programLog(options.level, output),
+    log: logOf(logger),
+    ready: (message, fields) => unhidden.info({ event: 'ready', ...fields }, message),
     writeAccessLog: (lines) => output.write(lines),
     droppedLines: () => output.dropped,
     close: (patienceMs = 2000) => output.close(patienceMs),
   };
 }
 
-function programLog(level: LogLevel, output: Output): Log {
-  const logger = pino(
+function programLogger(level: LogLevel, output: Output): Logger {
+  return pino(
     {
       level,
       base: null,
@@ -63,6 +71,9 @@ function programLog(level: LogLevel, output: Output): Log {
     },
     output,
   );
+}
+
+function logOf(logger: Logger): Log {
   const line = (name: 'debug' | 'info' | 'warn' | 'error'): LogLine => {
     return (event, message, fields) => logger[name]({ event, ...fields }, message);
   };

@@ -528,7 +528,7 @@ export const OPTIONS = {
     'logLevel',
     value.choice('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'),
     'info',
-    'Least level of the program log.',
+    'Least level of the program log. The line that says the program is ready is written at every level but silent.',
   ),
   readyFile: option(
     'Observing',

@@ -39,6 +39,7 @@ const output: LogOutput = {
     warn: troubleLine,
     error: troubleLine,
   },
+  ready: () => {},
   writeAccessLog: () => {},
   droppedLines: () => 0,
   close: async () => {},
