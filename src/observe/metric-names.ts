@@ -19,7 +19,7 @@ export const SERIES_METRICS = {
   duration: histogram(
     'request_duration_seconds',
     [...ROUTE_LABELS],
-    "From the end of a request's head to the last byte of its response.",
+    "From the end of a request's head to the last byte of its response, or to the switch of protocols that makes it a tunnel (101, or 200 to an extended CONNECT); a tunnel counts when it has ended.",
   ),
   upstream: histogram(
     'upstream_duration_seconds',

@@ -3,8 +3,10 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
+import type { Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
+import { setTimeout as passed } from 'node:timers/promises';
 import { startEchoBackend } from '../kit/echo-backend.ts';
 import { ingress, routeAll, service } from '../kit/manifests.ts';
 import { startTidegate } from '../kit/tidegate.ts';
@@ -57,6 +59,34 @@ test('requests are counted by host, ingress, service and status class, over all 
   for (const worker of [0, 1]) {
     assert.notEqual(sample(metrics, `tidegate_worker_event_loop_lag_seconds{worker="${worker}"}`), null);
   }
+});
+
+test('how long a tunnel lives is no latency: its request is measured until the protocols are switched', async (t) => {
+  const backend = await startEchoBackend(t, 'chat');
+  backend.server.on('upgrade', (_request, socket) => {
+    socket.on('end', () => socket.end());
+    socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: chat\r\n\r\n');
+  });
+  const manifests = routeAll('chat.example.com', backend.port);
+  const tidegate = await startTidegate(t, { manifests, args: ['--access-log', 'json'] });
+  const askedAt = performance.now();
+  const headers = { host: 'chat.example.com', connection: 'Upgrade', upgrade: 'chat' };
+  const asked = request({ host: '127.0.0.1', port: tidegate.http, headers, agent: false });
+  asked.end();
+  const [, socket] = (await once(asked, 'upgrade')) as [unknown, Socket];
+  const openedInMs = performance.now() - askedAt;
+  await passed(openedInMs + 50);
+  socket.end();
+  const line = await tidegate.logged('the access log', ({ status }) => status === 101);
+  const labels =
+    'host="chat.example.com",namespace="default",ingress="chat-example-com",service="default/chat-example-com:80"';
+  const { text: metrics } = await tidegate.get('/metrics');
+  for (const name of ['request', 'upstream']) {
+    assert.equal(sample(metrics, `tidegate_${name}_duration_seconds_count{${labels}}`), 1);
+    const sum = sample(metrics, `tidegate_${name}_duration_seconds_sum{${labels}}`);
+    assert.ok(sum !== null && sum * 1000 <= openedInMs, `${name}: ${sum} s, opened in ${openedInMs} ms`);
+  }
+  assert.ok(Number(line['duration_ms']) > openedInMs, 'the access log tells its whole life');
 });
 
 test('health, readiness, version, configuration, status and dashboard are there', async (t) => {

@@ -417,14 +417,19 @@ export class Exchange implements Waiter, Timed {
 
   /** The one way out. */
   #over(): void {
-    if (this.state === TUNNEL) this.dataplane.tunnels--;
-    this.state = OVER;
     const { dataplane, route } = this;
+    const durationMs = performance.now() - this.startedAt;
+    let latencyMs = durationMs;
+    if (this.state === TUNNEL) {
+      dataplane.tunnels--;
+      // A tunnel that lives for an hour is no slow request: what counts is when the switch of protocols was passed on.
+      latencyMs = this.sentAt + this.upstreamMs - this.startedAt;
+    }
+    this.state = OVER;
     dataplane.active--;
     if (this.retrying) dataplane.retrying--;
-    const durationMs = performance.now() - this.startedAt;
     const series = route === null ? dataplane.refused : route.series;
-    series.record(this.status, durationMs, this.upstreamMs, this.receivedBytes, this.sentBytes);
+    series.record(this.status, latencyMs, this.upstreamMs, this.receivedBytes, this.sentBytes);
     if (dataplane.accessLog.wants(this.status)) this.#log(durationMs);
     this.#resumeBody();
     this.down.exchangeDone();
