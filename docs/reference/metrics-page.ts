@@ -22,7 +22,8 @@ combinations are kept. When there are more, those without a request for an hour 
 not fit counts as \`host="other"\`.
 
 Besides these there are the usual \`process_*\` and \`nodejs_*\` metrics; those of \`nodejs_*\` are about the main
-thread, which carries no traffic.
+thread, which carries no traffic. \`nodejs_eventloop_lag_*\` tells how late a timer was that is due every 100 ms; the time
+between two samples is not in it.
 `;
 
 /** The text of docs/reference/metrics.md. */

@@ -91,6 +91,14 @@ test('a histogram without observations is not shown', async () => {
   assert.doesNotMatch(await textOf(all), /tidegate_upstream_duration_seconds_/);
 });
 
+test('the lag of the event loop is told without the time between two samples', async () => {
+  const text = await textOf(metrics());
+  const families = text.match(/^# HELP nodejs_eventloop_lag_\w+_seconds .*$/gm) ?? [];
+  assert.equal(families.length, 7);
+  for (const family of families) assert.match(family, /How late a timer .* was/);
+  assert.equal(text.match(/^nodejs_eventloop_lag_\w+_seconds \S+$/gm)?.length, 7);
+});
+
 test('label values are escaped', async () => {
   const all = metrics();
   all.addReport(0, report({ series: [series({ host: 'a"b\\c\nd' })] }));

@@ -5,6 +5,7 @@ import { COUNTERS } from '../dataplane/stats.ts';
 import type { Certificate } from '../model/certificate.ts';
 import type { PoolUsage } from '../model/metallb.ts';
 import type { SpeakerReport } from '../model/speaker-report.ts';
+import { NEVER_MS, registerEventLoopLag } from './event-loop-lag.ts';
 import { exposeSeries } from './exposition.ts';
 import { POOL_METRICS, PROCESS_METRICS, WORKER_METRICS } from './metric-names.ts';
 import { SeriesTable } from './series.ts';
@@ -53,8 +54,8 @@ export class Metrics {
   constructor(options: MetricsOptions) {
     const registers = [this.#registry];
     this.series = new SeriesTable(options.maxSeries ?? MAX_SERIES, options.now ?? Date.now);
-    // The delay of the event loop is looked at ten times a second: a hundred times cost more than all else while idle.
-    collectDefaultMetrics({ register: this.#registry, eventLoopMonitoringPrecision: 100 });
+    collectDefaultMetrics({ register: this.#registry, eventLoopMonitoringPrecision: NEVER_MS });
+    registerEventLoopLag(this.#registry);
     new Gauge({ ...described(PROCESS_METRICS.info), registers }).set({ version: options.version }, 1);
     this.#generation = new Gauge({ ...described(PROCESS_METRICS.generation), registers });
     this.#reloads = new Counter({ ...described(PROCESS_METRICS.reloads), registers });
