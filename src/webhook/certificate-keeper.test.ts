@@ -62,3 +62,13 @@ test('a certificate that cannot be used leaves the last one in use, which is sai
   await eventually(() => assert.ok(looks.number >= 4));
   assert.deepEqual(troubles, ['the last certificate stays in use: they do not fit']);
 });
+
+test('closed while it waits for the first certificate, it looks no more and start rejects', async () => {
+  const { keeping, looks } = keeper([away]);
+  const started = keeping.start();
+  await eventually(() => assert.ok(looks.number >= 2));
+  keeping.close();
+  const looked = looks.number + looks.atOnce;
+  await assert.rejects(started, /closed before there was a certificate/);
+  assert.ok(looks.number <= looked, `${looks.number} looks, ${looked} when it was closed`);
+});

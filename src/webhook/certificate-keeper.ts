@@ -26,9 +26,9 @@ export class CertificateKeeper {
     this.#options = options;
   }
 
-  /** Waits for the first certificate, and from then on looks for the next. */
+  /** Waits for the first certificate, and from then on looks for the next. Rejects when closed before there is one. */
   async start(): Promise<KeyPair> {
-    for (;;) {
+    while (!this.#closing.signal.aborted) {
       const found = await this.#options.look();
       if (found.ok) {
         this.#current = found.value;
@@ -39,6 +39,7 @@ export class CertificateKeeper {
       this.#tell(found.message);
       await this.#wait(this.#options.retryMs);
     }
+    throw new Error('closed before there was a certificate');
   }
 
   close(): void {
