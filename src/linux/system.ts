@@ -18,6 +18,9 @@ interface SystemCalls {
     to: ArrayBufferView,
     toLength: number,
   ): bigint;
+  pipe2(ends: ArrayBufferView, flags: number): number;
+  fcntl(fd: number, command: number, value: number): number;
+  splice(from: number, fromOffset: null, to: number, toOffset: null, length: bigint, flags: number): bigint;
   /** Where the last error's number is. */
   __errno_location(): bigint;
 }
@@ -40,6 +43,9 @@ function lookUp(): SystemCalls | null {
       dup3: { arguments: ['i32', 'i32', 'i32'], return: 'i32' },
       send: { arguments: ['i32', 'pointer', 'u64', 'i32'], return: 'i64' },
       sendto: { arguments: ['i32', 'pointer', 'u64', 'i32', 'pointer', 'u32'], return: 'i64' },
+      pipe2: { arguments: ['pointer', 'i32'], return: 'i32' },
+      fcntl: { arguments: ['i32', 'i32', 'i32'], return: 'i32' },
+      splice: { arguments: ['i32', 'pointer', 'i32', 'pointer', 'u64', 'u32'], return: 'i64' },
       __errno_location: { arguments: [], return: 'pointer' },
     });
     return functions as unknown as SystemCalls;

@@ -138,6 +138,23 @@ describe('an answer that comes before the body is complete', () => {
     assert.ok(!client.inbox.all.includes(' 400 '));
   });
 
+  test('reaches the client also when the backend closes behind it while the body still comes', async () => {
+    fixture.backend.behaviour = async (connection) => {
+      await connection.head();
+      connection.socket.pause();
+      connection.socket.write('HTTP/1.1 413 Too Large\r\nContent-Length: 3\r\n\r\nbig', () =>
+        connection.reset(),
+      );
+    };
+    for (let round = 0; round < 20; round++) {
+      const client = await fixture.connect();
+      client.send('POST /refused HTTP/1.1\r\nHost: h\r\nContent-Length: 100000000\r\n\r\n');
+      client.send(Buffer.alloc(8_000_000, 'x'));
+      assert.equal(statusOf(await client.response()), 413);
+      client.close();
+    }
+  });
+
   test('to a body too large to wait for, closes without waiting for the rest', async () => {
     const { client } = await early('Content-Length: 1000000000000', 'x'.repeat(1000), 'y');
     assert.ok(['fin', 'reset'].includes(await client.ended()));

@@ -23,6 +23,7 @@ export interface Step {
 }
 
 const SCRATCH_BYTES = 65_536;
+const LARGEST_FORWARD = 1500;
 /** Looks like the end of a head, so that a parser that reads too far is found out. */
 const BEHIND = Buffer.from('\r\n\r\nX: y\r\n\r\n', 'latin1');
 
@@ -55,6 +56,7 @@ export class MemoryStream implements ByteStream {
   #pending = '';
   #outgoing: Outgoing[] = [];
   #outgoingBytes = 0;
+  #bulk = false;
   #drainDue = false;
   #ending = false;
   #endReceived = false;
@@ -192,7 +194,21 @@ export class MemoryStream implements ByteStream {
     this.paused = false;
   }
 
-  expectBulk(): void {}
+  expectBulk(bulk: boolean): void {
+    this.#bulk = bulk;
+  }
+
+  /** Some of what waits, so that the rest comes the usual way. */
+  forward(to: ByteStream, most: number): number {
+    if (!this.#bulk || this.paused || this.destroyed || !(to instanceof MemoryStream)) return 0;
+    to.flush();
+    if (to.unsent > 0 || to.destroyed || to.#ending) return 0;
+    const size = Math.min(most, Math.ceil((this.peer.unread * 2) / 3), LARGEST_FORWARD);
+    if (size === 0) return 0;
+    const bytes = this.peer.read(size);
+    to.#queue(Buffer.from(bytes), null);
+    return bytes.length;
+  }
 
   writeOncePerTurn(): void {}
 

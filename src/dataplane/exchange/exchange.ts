@@ -8,6 +8,7 @@ import { USER_AGENT } from '../message/field-names.ts';
 import type { RequestHead } from '../message/request-head.ts';
 import type { ResponseHead } from '../message/response-head.ts';
 import type { Timed } from '../timers.ts';
+import type { ByteStream } from '../transport/stream.ts';
 import type { Endpoint, Waiter } from '../upstream/endpoint.ts';
 import type { LiveUpstream } from '../upstream/upstreams.ts';
 import { admit } from './admission.ts';
@@ -174,6 +175,14 @@ export class Exchange implements Waiter, Timed {
     this.upstreamSide?.sendBody(bytes, start, end, last);
   }
 
+  /** Body or tunnel bytes that wait at the client's stream go straight to the backend, at most `most`; returns how many. */
+  forwardToBackend(from: ByteStream, most: number): number {
+    if (this.state < SENT || this.held !== null || this.upstreamSide === null) return 0;
+    const moved = this.upstreamSide.forward(from, most);
+    this.receivedBytes += moved;
+    return moved;
+  }
+
   onRequestEnd(trailers: string): void {
     this.requestEnded = true;
     this.requestTrailers = trailers;
@@ -244,6 +253,13 @@ export class Exchange implements Waiter, Timed {
   onResponseBody(bytes: Buffer, start: number, end: number, last = false): void {
     this.sentBytes += end - start;
     this.down.sendBody(bytes, start, end, last);
+  }
+
+  /** As {@link forwardToBackend}, the other way. */
+  forwardToClient(from: ByteStream, most: number): number {
+    const moved = this.down.forward(from, most);
+    this.sentBytes += moved;
+    return moved;
   }
 
   /** The upstream's side has already let go of this exchange. */

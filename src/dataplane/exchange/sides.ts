@@ -4,6 +4,7 @@
  */
 
 import type { ResponseHead } from '../message/response-head.ts';
+import type { ByteStream } from '../transport/stream.ts';
 import type { TlsFault } from '../transport/tls-fault.ts';
 import type { PooledConnection } from '../upstream/endpoint.ts';
 import type { Exchange } from './exchange.ts';
@@ -15,6 +16,8 @@ export interface Downstream {
   sendHead(head: ResponseHead, hasBody: boolean): void;
   /** `last`: nothing but the end follows; `sendEnd` still comes. */
   sendBody(bytes: Buffer, start: number, end: number, last: boolean): void;
+  /** Body (or tunnel) bytes that wait at `from` go on unseen, see {@link ByteStream.forward}; 0 where they need framing. */
+  forward(from: ByteStream, most: number): number;
   /** The response is complete. `trailers` are whole lines, '' for none. */
   sendEnd(trailers: string): void;
   sendOwn(answer: OwnAnswer, headOnly: boolean): void;
@@ -47,6 +50,8 @@ export interface UpstreamSide {
   sendHead(exchange: Exchange, text: string, ended: boolean): void;
   /** `last`: nothing but the end follows; `sendEnd` still comes. */
   sendBody(bytes: Buffer, start: number, end: number, last: boolean): void;
+  /** As {@link Downstream.forward}. */
+  forward(from: ByteStream, most: number): number;
   sendEnd(trailers: string): void;
   sendTunnel(bytes: Buffer, start: number, end: number): void;
   endTunnel(): void;

@@ -104,6 +104,10 @@ export class Http1ClientConnection implements UpstreamConnection, UpstreamSide, 
     stream.write('\r\n');
   }
 
+  forward(from: ByteStream, most: number): number {
+    return this.sendsChunks ? 0 : from.forward(this.stream, most);
+  }
+
   sendEnd(trailers: string): void {
     this.requestSent = true;
     if (this.sendsChunks) this.stream.write(trailers === '' ? '0\r\n\r\n' : `0\r\n${trailers}\r\n`);
@@ -314,7 +318,8 @@ export class Http1ClientConnection implements UpstreamConnection, UpstreamSide, 
         const size = end - start;
         if (size < this.remaining) {
           this.remaining -= size;
-          return this.exchange!.onResponseBody(bytes, start, end);
+          this.exchange!.onResponseBody(bytes, start, end);
+          return this.#forwardRest();
         }
         const stop = start + this.remaining;
         this.remaining = 0;
@@ -334,11 +339,20 @@ export class Http1ClientConnection implements UpstreamConnection, UpstreamSide, 
         this.#rearm();
         return this.exchange!.onResponseBody(bytes, start, end);
       case TUNNEL:
-        return this.exchange?.onUpstreamBytes(bytes, start, end);
+        this.exchange?.onUpstreamBytes(bytes, start, end);
+        this.exchange?.forwardToClient(this.stream, Number.POSITIVE_INFINITY);
+        return;
       default:
         // Bytes nobody asked for would be taken for the next answer.
         this.#close();
     }
+  }
+
+  /** What waits of a body of known length needs no look at it. */
+  #forwardRest(): void {
+    if (this.exchange === null) return;
+    this.remaining -= this.exchange.forwardToClient(this.stream, this.remaining);
+    if (this.remaining === 0) this.#complete('');
   }
 
   #switch(bytes: Buffer, next: number, end: number): void {

@@ -6,14 +6,15 @@ export class RequestBody {
   /** After DONE: position behind the body in the bytes that were given last. */
   end = 0;
   readonly #decoder: ChunkedDecoder | null;
-  #left: number;
+  /** Bytes that are still to come; -1 in a chunked body. */
+  left: number;
   #since: number;
   #received = 0;
 
   /** `length` in bytes, or -1 for a chunked body; `now` in ms of the timer wheel. */
   constructor(length: number, limits: Limits, now: number) {
     this.#decoder = length < 0 ? new ChunkedDecoder(limits) : null;
-    this.#left = length;
+    this.left = length;
     this.#since = now;
   }
 
@@ -24,11 +25,18 @@ export class RequestBody {
       this.end = this.#decoder.consumed;
       return verdict;
     }
-    const stop = end - start < this.#left ? end : start + this.#left;
-    this.#left -= stop - start;
+    const stop = end - start < this.left ? end : start + this.left;
+    this.left -= stop - start;
     this.end = stop;
-    sink.onBody(bytes, start, stop, this.#left === 0);
-    return this.#left === 0 ? DONE : MORE;
+    sink.onBody(bytes, start, stop, this.left === 0);
+    return this.left === 0 ? DONE : MORE;
+  }
+
+  /** Bytes of a body of known length went on unseen. Returns DONE or MORE. */
+  passed(size: number): number {
+    this.left -= size;
+    this.#received += size;
+    return this.left === 0 ? DONE : MORE;
   }
 
   /** Whole lines; '' when there are none. */

@@ -135,6 +135,7 @@ export class Http1ServerConnection implements StreamOwner, ClientConnection, Dow
           break;
         case TUNNEL:
           this.exchange?.onClientBytes(bytes, i, end);
+          this.exchange?.forwardToBackend(this.stream, Number.POSITIVE_INFINITY);
           touchTunnel(this);
           i = end;
           break;
@@ -255,7 +256,8 @@ export class Http1ServerConnection implements StreamOwner, ClientConnection, Dow
   #readBody(bytes: Buffer, start: number, end: number): number {
     const body = this.body!;
     if (this.reading === BODY && !bodyInTime(this, end - start)) return end;
-    const verdict = body.feed(bytes, start, end, this);
+    let verdict = body.feed(bytes, start, end, this);
+    if (verdict === MORE && this.reading === BODY) verdict = this.#forwardBody(body);
     // The exchange may have ended on the way (413): what is left is discarded or dropped.
     if (verdict === MORE || (this.reading !== BODY && this.reading !== DISCARD)) return end;
     if (verdict !== DONE) {
@@ -271,6 +273,13 @@ export class Http1ServerConnection implements StreamOwner, ClientConnection, Dow
       this.exchange?.onRequestEnd(body.trailers);
     }
     return body.end;
+  }
+
+  /** What waits of a body of known length needs no look at it. Returns DONE or MORE. */
+  #forwardBody(body: RequestBody): number {
+    const { exchange } = this;
+    if (exchange === null || body.left <= 0) return MORE;
+    return body.passed(exchange.forwardToBackend(this.stream, body.left));
   }
 
   /** Bytes of the body, without its framing. */
@@ -384,6 +393,11 @@ export class Http1ServerConnection implements StreamOwner, ClientConnection, Dow
     stream.write(chunkHead(end - start));
     stream.writeBytes(bytes, start, end);
     stream.write('\r\n');
+  }
+
+  forward(from: ByteStream, most: number): number {
+    if (this.framing === BY_CHUNKS && this.reading !== TUNNEL) return 0;
+    return from.forward(this.stream, most);
   }
 
   sendEnd(trailers: string): void {

@@ -139,13 +139,17 @@ export class Tunnel implements StreamOwner, EndpointSideOwner, ClientConnection,
       return;
     }
     this.#touch();
-    this.#upstream?.writeBytes(bytes, start, end);
+    const upstream = this.#upstream;
+    if (upstream === null) return;
+    upstream.writeBytes(bytes, start, end);
+    this.#receivedBytes += this.stream.forward(upstream, Number.POSITIVE_INFINITY);
   }
 
   onUpstreamData(bytes: Buffer, start: number, end: number): void {
     this.#sentBytes += end - start;
     this.#touch();
     this.stream.writeBytes(bytes, start, end);
+    this.#sentBytes += this.#upstream?.forward(this.stream, Number.POSITIVE_INFINITY) ?? 0;
   }
 
   #touch(): void {

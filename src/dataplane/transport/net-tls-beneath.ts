@@ -6,6 +6,7 @@ import type { SecureStream, StreamOwner } from './stream.ts';
 import { putTlsBeneath, resetBeneath, socketAbove, type TlsHandle } from './tls-handle.ts';
 
 class BeneathStream extends NetStream implements SecureStream {
+  override readonly inClear = false;
   readonly #handle: TlsHandle;
 
   constructor(socket: net.Socket, handle: TlsHandle) {

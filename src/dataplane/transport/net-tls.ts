@@ -14,6 +14,7 @@ import type { ByteStream, Destination, SecureStream, StreamOwner, TlsServer, Tls
 import { type TlsFault, tlsFault, tlsFaultOr } from './tls-fault.ts';
 
 class TlsStream extends NetStream implements SecureStream {
+  override readonly inClear = false;
   readonly #tls: TLSSocket;
   readonly #wire: NetStream['socket'];
   established = false;

@@ -110,9 +110,10 @@ async function openedPair(): Promise<Pair> {
   return { stream, owner, far };
 }
 
+const otherPair = () => acceptedPair(otherListener);
 const KINDS = [
   ['an accepted stream', () => acceptedPair()],
-  ['an accepted stream of another Node.js', () => acceptedPair(otherListener)],
+  ['an accepted stream of another Node.js', otherPair],
   ['an opened stream', openedPair],
 ] as const;
 
@@ -121,6 +122,16 @@ function pattern(size: number): Buffer {
   const bytes = Buffer.alloc(size);
   for (let i = 0; i + 4 <= size; i += 4) bytes.writeUInt32LE(Math.imul(i, 0x9e3779b1) >>> 0, i);
   return bytes;
+}
+
+/** Takes a piece, waits, and takes the next. */
+async function readSlowly(far: net.Socket): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  for await (const part of far) {
+    parts.push(part as Buffer);
+    if (parts.length < 100) for (let i = 0; i < 20; i++) await turn();
+  }
+  return Buffer.concat(parts);
 }
 
 async function readAll(far: net.Socket): Promise<Buffer> {
@@ -257,6 +268,68 @@ for (const [kind, pair] of KINDS) {
     to.stream.destroy();
   });
 }
+
+/** Sends everything that comes from one stream to another, through the kernel where it can. Returns how much went so. */
+function forwarding(from: Pair, to: Pair): { bytes: number } {
+  const past = { bytes: 0 };
+  from.stream.expectBulk(true);
+  from.owner.hook = (bytes, start, end) => {
+    to.stream.writeBytes(bytes, start, end);
+    past.bytes += from.stream.forward(to.stream, 1e9);
+  };
+  to.owner.onBlocked = () => from.stream.pause();
+  to.owner.onDrain = () => from.stream.resume();
+  from.owner.onEnd = () => to.stream.end();
+  return past;
+}
+
+const IN_CLEAR = KINDS.filter(([, pair]) => pair !== otherPair);
+for (const [kind, pair] of IN_CLEAR) {
+  for (const pace of ['fast', 'slow'] as const) {
+    test(`what waits at ${kind} goes on to a ${pace} reader, behind what was written, whole and in order`, async () => {
+      const [from, to] = [await pair(), await acceptedPair()];
+      const past = forwarding(from, to);
+      const bytes = pattern(20_000_000);
+      to.stream.write('first ');
+      from.far.end(bytes);
+      const got = pace === 'fast' ? await readAll(to.far) : await readSlowly(to.far);
+      assert.equal(got.toString('latin1', 0, 6), 'first ');
+      assert.ok(got.subarray(6).equals(bytes), `${got.length} bytes, or others`);
+      assert.equal(past.bytes + from.owner.received, bytes.length);
+      assert.ok(past.bytes > 0, 'all of it was copied');
+      from.stream.destroy();
+      to.stream.destroy();
+    });
+  }
+}
+
+test('no more is forwarded than is asked for', async () => {
+  const [from, to] = [await acceptedPair(), await openedPair()];
+  from.stream.expectBulk(true);
+  let left = 300_001;
+  from.owner.hook = (bytes, start, end) => {
+    const size = Math.min(left, end - start);
+    if (size > 0) to.stream.writeBytes(bytes, start, start + size);
+    left -= size;
+    if (left > 0) left -= from.stream.forward(to.stream, left);
+    if (left === 0) to.stream.end();
+  };
+  const bytes = pattern(2_000_000);
+  from.far.end(bytes);
+  assert.ok((await readAll(to.far)).equals(bytes.subarray(0, 300_001)));
+  from.stream.destroy();
+});
+
+test('a stream whose reader is gone, or that ended, is forwarded nothing', async () => {
+  const [from, to] = [await acceptedPair(), await acceptedPair()];
+  forwarding(from, to);
+  to.far.resetAndDestroy();
+  await to.owner.until(() => to.owner.has('close ECONNRESET'));
+  from.far.write(pattern(1_000_000));
+  await from.owner.until(() => from.owner.received > 100_000);
+  assert.equal(from.stream.forward(to.stream, 1e9), 0);
+  from.stream.destroy();
+});
 
 test('bytes of many streams that came at once do not mix, whether much is expected of them or not', async () => {
   const pairs: { pair: Pair; to: Pair }[] = [];

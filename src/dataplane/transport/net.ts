@@ -8,9 +8,17 @@
 import net from 'node:net';
 import { setTimeout as delay, setImmediate as nextCheck } from 'node:timers/promises';
 import { stopHandshakes } from '../../linux/listen-queue.ts';
+import { openSplicePipe, type SplicePipe } from '../../linux/splice.ts';
 import { latin1 } from '../message/latin1.ts';
 import { acceptReadingInto } from './accepted-handle.ts';
-import { copyToBuffer, detachReadBuffer, type ReadBuffer, takeReadBuffer } from './read-buffers.ts';
+import {
+  copyToBuffer,
+  detachReadBuffer,
+  pinned,
+  READ_BUFFER_BYTES,
+  type ReadBuffer,
+  takeReadBuffer,
+} from './read-buffers.ts';
 import type { ByteStream, Destination, Listener, StreamOwner } from './stream.ts';
 
 /** Up to this size a copy into the pending text is cheaper than a write of its own. */
@@ -26,6 +34,13 @@ const HANDSHAKE_MS = 150;
  * because writes copy out of it.
  */
 export const SHARED = Buffer.allocUnsafeSlow(65_536);
+/** The part of it that a socket reads into whose bytes are forwarded by the kernel: a look at what comes. */
+const GLANCE = SHARED.subarray(0, MUCH_BYTES);
+
+/** Opened when it is needed first; null where the system has none. */
+let splicing: SplicePipe | null | undefined;
+/** Takes what a socket did not take of what was spliced to it. */
+let overflow: ReadBuffer | null = null;
 
 /** The buffer that the running `onData` reads from, when it is a ReadBuffer. */
 let reading: ReadBuffer | null = null;
@@ -99,8 +114,15 @@ export class NetStream implements ByteStream {
   /** The buffer of its own that the socket reads into, if it has one. */
   buffer: ReadBuffer | null = null;
   bulk = false;
-  /** Bytes that came with the last read. */
+  /** Bytes that came with the last read, and whether they filled the buffer: more are waiting then. */
   lastRead = 0;
+  filled = false;
+  /** The last read was followed by bytes that the kernel forwarded. */
+  forwarded = false;
+  /** A write failed: it is about to be destroyed. */
+  broken = false;
+  /** Its bytes are those of the connection. */
+  readonly inClear: boolean = true;
   readonly accepted: boolean;
   /** Its socket has no `onread`: each read comes in memory of its own. */
   pushes = false;
@@ -149,6 +171,36 @@ export class NetStream implements ByteStream {
       if (reading !== null) reading.retained = true;
       this.#noteBlocked();
     }
+  }
+
+  forward(to: ByteStream, most: number): number {
+    this.forwarded = false;
+    if (!this.bulk || !this.filled || this.paused || !this.inClear) return 0;
+    if (!(to instanceof NetStream) || !to.inClear) return 0;
+    if (splicing === undefined) splicing = openSplicePipe(READ_BUFFER_BYTES);
+    const [out, into] = [descriptorOf(this.socket), descriptorOf(to.socket)];
+    if (splicing === null || out < 0 || into < 0) return 0;
+    to.flush();
+    // The rest later: others want their turn.
+    const turn = Math.min(most, READ_BUFFER_BYTES);
+    let moved = 0;
+    while (moved < turn && to.socket.writable && to.socket.writableLength === 0) {
+      overflow ??= takeReadBuffer();
+      const count = splicing.move(out, into, turn - moved, overflow.bytes);
+      if (count === 0) break;
+      moved += count;
+      if (splicing.overflowed > 0) to.#writeOverflow(splicing.overflowed);
+    }
+    this.forwarded = moved > 0;
+    return moved;
+  }
+
+  /** Goes the usual way, which waits for the peer and tells of errors. */
+  #writeOverflow(size: number): void {
+    const { bytes, release } = pinned(overflow!);
+    overflow = null;
+    this.socket.write(bytes.subarray(0, size), release);
+    this.#noteBlocked();
   }
 
   /** What is left to do when the running callback returns. */
@@ -233,6 +285,10 @@ export class NetStream implements ByteStream {
   nextBuffer(): Buffer {
     const current = this.buffer;
     if (this.bulk && this.lastRead >= MUCH_BYTES) {
+      if (this.forwarded) {
+        this.dropBuffer();
+        return GLANCE;
+      }
       if (current !== null && !current.retained) return current.bytes;
       if (current !== null) detachReadBuffer(current);
       this.buffer = takeReadBuffer();
@@ -280,6 +336,8 @@ const READING: net.OnReadOpts = {
     const stream = this[STREAM];
     const outer = reading;
     stream.lastRead = count;
+    stream.filled = count === bytes.length;
+    stream.forwarded = false;
     reading = stream.buffer;
     deliver(stream, bytes as Buffer, count);
     reading = outer;
@@ -364,6 +422,12 @@ export function adoptPushing<S extends NetStream>(stream: S): S {
   return stream;
 }
 
+/** The descriptor of a socket that is open, else -1. */
+function descriptorOf(socket: net.Socket): number {
+  const { _handle: handle } = socket as unknown as { _handle: { fd?: number } | null };
+  return handle?.fd ?? -1;
+}
+
 /** The stream that was made of a socket. */
 export function streamOf(socket: net.Socket): NetStream {
   return (socket as OwnedSocket)[STREAM];
@@ -431,11 +495,26 @@ export async function listenNet(
   };
 }
 
+/**
+ * Replaces destroy of outgoing sockets. A write that fails says that the peer has closed, not that it has said nothing:
+ * who refuses an upload answers, closes, and resets what still comes. Its answer may wait in the kernel, so what is
+ * there is read before the socket goes: by the second immediate a poll has passed as a whole.
+ */
+function destroyWhenRead(this: OwnedSocket, error?: Error): OwnedSocket {
+  const failed = error as NodeJS.ErrnoException | undefined;
+  if (failed?.syscall !== 'write' || this[STREAM].broken)
+    return net.Socket.prototype.destroy.call(this, error) as OwnedSocket;
+  this[STREAM].broken = true;
+  setImmediate(() => setImmediate(() => this.destroy(error)));
+  return this;
+}
+
 /** Without TLS, whatever the destination says. */
 export function connectNet({ address, port }: Destination, owner: StreamOwner): ByteStream {
   const socket = net.connect({ host: address, port, noDelay: true, allowHalfOpen: true, onread: READING });
   const stream = adopt(new NetStream(socket, false));
   stream.owner = owner;
+  socket.destroy = destroyWhenRead;
   socket.once('connect', onConnect);
   return stream;
 }

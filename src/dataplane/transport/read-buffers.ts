@@ -4,11 +4,11 @@
  * completion.
  */
 
-const BULK_BYTES = 262_144;
+export const READ_BUFFER_BYTES = 262_144;
 const KEEP_FREE = 8;
 
 export class ReadBuffer {
-  readonly bytes = Buffer.allocUnsafeSlow(BULK_BYTES);
+  readonly bytes = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES);
   /** A write did not finish in its call: the bytes must stay as they are. */
   retained = false;
   /** Writes whose completion was not yet reported. */
@@ -35,6 +35,11 @@ export function takeReadBuffer(): ReadBuffer {
 export function copyToBuffer(bytes: Buffer, start: number, end: number): ReadBuffer {
   const buffer = takeReadBuffer();
   bytes.copy(buffer.bytes, 0, start, end);
+  return pinned(buffer);
+}
+
+/** A buffer that nobody reads into, for the one write that ends by its `release`. */
+export function pinned(buffer: ReadBuffer): ReadBuffer {
   buffer.pins++;
   buffer.detached = true;
   return buffer;

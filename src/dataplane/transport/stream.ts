@@ -28,6 +28,12 @@ export interface ByteStream {
   /** Text of code units below 256, one byte each. */
   write(text: string): void;
   writeBytes(bytes: Buffer, start: number, end: number): void;
+  /**
+   * Lets bytes that wait to be read go straight on to `to`, behind what was written there, without `onData`: at most
+   * `most` of them, and how many the transport chooses. To be called at the end of `onData`. Returns how many went, 0
+   * where the transport cannot.
+   */
+  forward(to: ByteStream, most: number): number;
   /** Sends what was written, then FIN; the peer may still send. */
   end(): void;
   /** Falls with every byte that the kernel takes; 0 when it has taken all. Only good for comparing. */

@@ -1,0 +1,56 @@
+/**
+ * splice(2): bytes go from one socket to another inside the kernel, without being copied into this process and out
+ * again. It needs a pipe in between, which is empty again after each call.
+ */
+import { readSync } from 'node:fs';
+import { systemCalls } from './system.ts';
+
+const O_NONBLOCK_CLOEXEC = 0o2004000;
+const F_SETPIPE_SZ = 1031;
+const SPLICE_F_MOVE_NONBLOCK = 3;
+
+/** What the pipe is asked to hold, in bytes: a slot for each page, so less if the pages are not full. */
+const PIPE_BYTES = 1_048_576;
+
+export interface SplicePipe {
+  /** At most so many bytes go at once. */
+  readonly most: number;
+  /**
+   * Moves up to `length` bytes that wait at the socket `from` to the socket `to`, both non-blocking. Returns how many left
+   * `from`: 0 when none wait, at its end, or after an error, all of which the next read of `from` tells. What `to` did
+   * not take of them is copied to the start of `overflow`, see {@link overflowed}.
+   */
+  move(from: number, to: number, length: number, overflow: Uint8Array): number;
+  /** How many bytes the last `move` put into `overflow`. */
+  readonly overflowed: number;
+}
+
+/** One for all connections of a thread; null where the system has no such thing. */
+export function openSplicePipe(most: number): SplicePipe | null {
+  const calls = systemCalls();
+  const ends = new Int32Array(2);
+  if (calls === null || calls.pipe2(ends, O_NONBLOCK_CLOEXEC) !== 0) return null;
+  const [out, into] = ends as unknown as [number, number];
+  calls.fcntl(into, F_SETPIPE_SZ, PIPE_BYTES);
+  const whole = BigInt(most);
+  return {
+    most,
+    overflowed: 0,
+    move(from, to, length, overflow) {
+      this.overflowed = 0;
+      const wanted = length >= most ? whole : BigInt(length);
+      const came = Number(calls.splice(from, null, into, null, wanted, SPLICE_F_MOVE_NONBLOCK));
+      if (came <= 0) return 0;
+      let left = came;
+      while (left > 0) {
+        const went = Number(calls.splice(out, null, to, null, BigInt(left), SPLICE_F_MOVE_NONBLOCK));
+        if (went <= 0) break;
+        left -= went;
+      }
+      while (this.overflowed < left) {
+        this.overflowed += readSync(out, overflow, this.overflowed, left - this.overflowed, null);
+      }
+      return came;
+    },
+  } as SplicePipe & { overflowed: number };
+}
