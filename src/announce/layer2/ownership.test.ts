@@ -130,4 +130,10 @@ describe('the end of an address', () => {
     assert.deepEqual([...ownership.claims()], [[VIP, true]]);
     assert.deepEqual(ownership.members(leaving('a!'), 700), [withdraw]);
   });
+
+  test('at leaving comes with the first word of the next one, before any heartbeat: hosts are not called back', () => {
+    const ownership = announcing();
+    ownership.leave();
+    assert.deepEqual(ownership.answered(VIP, 'a', 600), [withdraw]);
+  });
 });

@@ -139,6 +139,9 @@ export class Ownership {
   /** Nothing is taken any more; what we have goes as soon as another one claims it. */
   leave(): void {
     this.#leaving = true;
+    // From now on, not from the next look at the members: until then we would fight for what is taken from us.
+    const self = this.#members.get(this.#self);
+    if (self !== undefined) this.#members = new Map(this.#members).set(self.name, { ...self, leaving: true });
   }
 
   /** Looks at every address. To be called when {@link deadline} is due; does no harm at other times. */
