@@ -1,24 +1,52 @@
-/** `npm start`: three example backends and Tidegate in front of the manifests in this folder. */
+/**
+ * `npm start`: an example backend behind each EndpointSlice of this folder, or of the one that is the argument, and
+ * Tidegate in front of its manifests.
+ */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
+import { join, relative } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { parseAllDocuments } from 'yaml';
 
-const folder = fileURLToPath(new URL('.', import.meta.url));
+const folder = process.argv[2] ?? fileURLToPath(new URL('.', import.meta.url));
+const backendsFile = join(folder, 'backends.yaml');
 const program = fileURLToPath(new URL('../../bin/tidegate', import.meta.url));
 
-const BACKENDS = [
-  { name: 'shop (first endpoint)', port: 18101 },
-  { name: 'shop (second endpoint)', port: 18102 },
-  { name: 'blog', port: 18103 },
-];
+interface Backend {
+  readonly name: string;
+  readonly address: string;
+  readonly port: number;
+}
+
+/** What this looks at of the documents in `backends.yaml`. */
+interface Manifest {
+  readonly kind: string;
+  readonly metadata: { readonly name: string };
+  readonly ports: readonly { readonly port: number }[];
+  readonly endpoints: readonly { readonly addresses: readonly string[] }[];
+}
+
+/** One for each EndpointSlice. Throws when the file is not what it was. */
+function readBackends(): readonly Backend[] {
+  const documents = parseAllDocuments(readFileSync(backendsFile, 'utf8'));
+  return documents
+    .map((document) => document.toJS() as Manifest)
+    .filter(({ kind }) => kind === 'EndpointSlice')
+    .map(({ metadata: { name }, ports, endpoints }) => ({
+      name,
+      address: endpoints[0]!.addresses[0]!,
+      port: ports[0]!.port,
+    }));
+}
 
 function say(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
 /** A server that tells who it is and what reached it. */
-function startBackend(name: string, port: number): Promise<Server> {
+function startBackend({ name, address, port }: Backend): Promise<Server> {
   const server = createServer((request, response) => {
     const { 'x-request-id': id, 'x-forwarded-for': client } = request.headers;
     response.setHeader('Content-Type', 'text/plain; charset=utf-8');
@@ -28,7 +56,7 @@ function startBackend(name: string, port: number): Promise<Server> {
   });
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen(port, '127.0.0.1', () => resolve(server));
+    server.listen(port, address, () => resolve(server));
   });
 }
 
@@ -53,6 +81,11 @@ function onLine(text: string): void {
       return greet(line.addresses!['http']![0]!, line.addresses!['admin']![0]!);
     case 'table-live':
       return say(`  → change ${line.generation} is live (${line.total_ms} ms after it settled)`);
+    case 'start-failed':
+      say(`  ${line.level}: ${line.msg}`);
+      return say(
+        '  If a port is taken, try others: TIDEGATE_HTTP=127.0.0.1:8081 TIDEGATE_ADMIN=127.0.0.1:9091 npm start',
+      );
     default:
       say(`  ${line.level}: ${line.msg}`);
   }
@@ -60,8 +93,9 @@ function onLine(text: string): void {
 
 function greet(http: string, admin: string): void {
   const port = http.split(':').at(-1);
+  const manifests = shown(folder);
   say('');
-  say('Tidegate serves the manifests in examples/quickstart/. Try, in another terminal:');
+  say(`Tidegate serves the manifests in ${manifests}. Try, in another terminal:`);
   say('');
   say(`  curl http://shop.localhost:${port}/            # two endpoints, in turn`);
   say(`  curl http://shop.localhost:${port}/blog/today  # the longest path wins`);
@@ -71,10 +105,15 @@ function greet(http: string, admin: string): void {
   say(`  curl http://${admin}/metrics            # Prometheus metrics`);
   say(`  open http://${admin}/                   # the dashboard`);
   say('');
-  say('  bin/tidegate check examples/quickstart');
-  say('  bin/tidegate explain http://shop.localhost/blog/today --manifests examples/quickstart');
+  say(`  bin/tidegate check ${manifests}`);
+  say(`  bin/tidegate explain http://shop.localhost/blog/today --manifests ${manifests}`);
   say('');
-  say('Then edit examples/quickstart/ingress.yaml and send a request again. Ctrl-C stops everything.');
+  say(`Then edit ${join(manifests, 'ingress.yaml')} and send a request again. Ctrl-C stops everything.`);
+}
+
+/** A path as it is typed from here. */
+function shown(path: string): string {
+  return relative('.', path) || '.';
 }
 
 function startTidegate(): ChildProcess {
@@ -88,11 +127,15 @@ function startTidegate(): ChildProcess {
 }
 
 const backends: Server[] = [];
-try {
-  for (const { name, port } of BACKENDS) backends.push(await startBackend(name, port));
-} catch (error) {
-  say(`An example backend cannot start: ${(error as Error).message}. Is the quickstart already running?`);
-  process.exit(1);
+for (const backend of readBackends()) {
+  try {
+    backends.push(await startBackend(backend));
+  } catch (error) {
+    const { name, address, port } = backend;
+    say(`The example backend ${name} cannot listen on ${address}:${port}: ${(error as Error).message}.`);
+    say(`Is the quickstart already running? Else write a free port for it in ${shown(backendsFile)}.`);
+    process.exit(1);
+  }
 }
 const tidegate = startTidegate();
 tidegate.on('exit', (code) => {
