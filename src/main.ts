@@ -4,6 +4,7 @@ import { UsageError } from './commands/terminal/usage-error.ts';
 import { addSettingsFlags, givenFlags } from './settings/command-line.ts';
 import { OPTION_GROUPS, OPTIONS, type OptionGroup } from './settings/options.ts';
 import {
+  type CommonSettings,
   type Loaded,
   loadCommonSettings,
   loadSettings,
@@ -94,9 +95,7 @@ function addSpeakerStatus(speaker: Command): void {
     .option('--output <text|json>', 'how it is printed', 'text');
   addSettingsFlags(status, new Set(), ADMIN_OPTIONS);
   status.action(async (options: { output: string }) => {
-    const { admin } = settingsOrExit(
-      loadCommonSettings({ flags: givenFlags(status), environment: process.env }),
-    );
+    const { admin } = commonSettingsOrExit(status);
     if (admin === null) throw new UsageError(['--admin: off: expected the admin listener of the speaker.']);
     const { speakerStatus } = await import('./commands/speaker-status.ts');
     const output = outputOrExit(options.output);
@@ -113,9 +112,7 @@ function addCheck(root: Command): void {
     .option('--output <text|json>', 'how problems are printed', 'text');
   addSettingsFlags(check, TRANSLATION_GROUPS);
   check.action(async (paths: string[], options: { output: string }) => {
-    const settings = settingsOrExit(
-      loadCommonSettings({ flags: givenFlags(check), environment: process.env }),
-    );
+    const settings = commonSettingsOrExit(check);
     const { check: start } = await import('./commands/check.ts');
     process.exitCode = await start({
       settings,
@@ -139,9 +136,7 @@ function addExplain(root: Command): void {
   addSettingsFlags(explain, TRANSLATION_GROUPS);
   explain.action(
     async (url: string, options: { manifests: string; method: string; header: string[]; output: string }) => {
-      const settings = settingsOrExit(
-        loadCommonSettings({ flags: givenFlags(explain), environment: process.env }),
-      );
+      const settings = commonSettingsOrExit(explain);
       const { explain: start } = await import('./commands/explain.ts');
       const { manifests, method, header: headers } = options;
       const output = outputOrExit(options.output);
@@ -160,6 +155,14 @@ function addExplain(root: Command): void {
 
 function collect(value: string, previous: readonly string[]): string[] {
   return [...previous, value];
+}
+
+/** For commands that end by themselves; what is ignored is told beside their output, for they have no log. */
+function commonSettingsOrExit(command: Command): CommonSettings {
+  const input = { flags: givenFlags(command), environment: process.env };
+  const settings = settingsOrExit(loadCommonSettings(input));
+  for (const warning of settings.warnings) process.stderr.write(`tidegate: ${warning}\n`);
+  return settings;
 }
 
 function settingsOrExit<T>(loaded: Loaded<T>): T {

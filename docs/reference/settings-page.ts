@@ -7,8 +7,9 @@ const INTRODUCTION = `# Settings
 
 Every setting can be given as a flag, as an environment variable and in a YAML file named by \`--config FILE\`
 (or \`TIDEGATE_CONFIG\`). A flag wins over the environment, which wins over the file. An empty environment
-variable counts as not set. Everything that is wrong is told at once, with where it came from, and the program
-ends with exit code 2. \`check\` and \`explain\` take the flags of the group Translation.
+variable counts as not set; one that begins with \`TIDEGATE_\` and is no setting is ignored with a warning. Everything
+that is wrong is told at once, with where it came from, and the program ends with exit code 2. \`check\` and \`explain\` take the
+flags of the group Translation.
 
 \`\`\`yaml
 # The keys of the tables below; those with a dot are nested.
@@ -19,6 +20,11 @@ limits:
 timeouts:
   response: 2m
 \`\`\`
+
+Kubernetes sets variables of its own for each Service of the namespace, like \`TIDEGATE_SERVICE_HOST\` and
+\`TIDEGATE_PORT=tcp://…\` for one named \`tidegate\`. They are no settings and left alone. One of them can have the name of a
+setting: \`TIDEGATE_SPEAKER_PORT\`, for a Service named \`tidegate-speaker\`; such a value is ignored with a warning, and what the
+container's \`env\` says wins over it. \`enableServiceLinks: false\` in the Pod, as in \`deploy/\`, keeps them all away.
 
 `;
 

@@ -35,7 +35,7 @@ export interface Running {
 
 /** Serves until it is told to stop. Sets the exit code. */
 export function run(settings: Settings): Promise<void> {
-  return untilStopped(settings.logLevel, 'draining', async (output, stop) => {
+  return untilStopped(settings, 'draining', async (output, stop) => {
     const running = await start(settings, output, stop);
     return () => running.stop();
   });

@@ -35,7 +35,7 @@ const NO_NAMES: ReadonlySet<string> = new Set();
 /** Announces until it is told to stop. Sets the exit code. */
 export function speaker(settings: SpeakerCommandSettings): Promise<void> {
   const leaving = 'telling neighbours and routers';
-  return untilStopped(settings.logLevel, leaving, (output, stop) => start(settings, output, stop));
+  return untilStopped(settings, leaving, (output, stop) => start(settings, output, stop));
 }
 
 /**

@@ -32,7 +32,7 @@ const RETRY_MS = 5000;
 /** Reviews until it is told to stop. Sets the exit code. */
 export function webhook(settings: WebhookCommandSettings): Promise<void> {
   const leaving = 'answering what was asked';
-  return untilStopped(settings.logLevel, leaving, (output, stop) => start(settings, output, stop));
+  return untilStopped(settings, leaving, (output, stop) => start(settings, output, stop));
 }
 
 /** Resolves once it can review, with what ends it all. Rejects with a message for the user, and when `stopped` aborts. */

@@ -81,9 +81,84 @@ test('an empty environment variable counts as not set', () => {
   assert.deepEqual(load({}, { TIDEGATE_HTTP: '' }).http, { address: '127.0.0.1', port: 8080 });
 });
 
-test('variables that Kubernetes injects for a Service called tidegate do no harm', () => {
-  const injected = { TIDEGATE_PORT: 'tcp://10.0.0.1:80', TIDEGATE_SERVICE_HOST: '10.0.0.1' };
-  assert.deepEqual(errorsOf({}, injected), []);
+test('a variable that is no setting is named with what it was probably meant to be, but not with its value', () => {
+  const environment = {
+    TIDEGATE_HTPP: ':1',
+    TIDEGATE_ACCESSLOG: 'secret',
+    TIDEGATE_ZZZ: '1',
+    TIDEGATE_LOST: '',
+  };
+  assert.deepEqual(load({}, environment).warnings, [
+    'TIDEGATE_HTPP is not a setting and is ignored: did you mean TIDEGATE_HTTP?',
+    'TIDEGATE_ACCESSLOG is not a setting and is ignored: did you mean TIDEGATE_ACCESS_LOG?',
+    'TIDEGATE_ZZZ is not a setting and is ignored.',
+  ]);
+  assert.deepEqual(
+    load({}, { TIDEGATE_HTTP: ':1', TIDEGATE_CONFIG: '', PATH: '/bin', TIDE: '1' }).warnings,
+    [],
+  );
+});
+
+test('a wrong start tells of mistyped variables too: they may be the reason', () => {
+  const loaded = loadSettings(input({}, { TIDEGATE_MANIFEST: '/manifests' }));
+  assert.ok(!loaded.ok);
+  assert.match(
+    loaded.errors.join('\n'),
+    /no folder given.*\nTIDEGATE_MANIFEST .* did you mean TIDEGATE_MANIFESTS\?/,
+  );
+});
+
+describe('variables that Kubernetes sets for a Service', () => {
+  /** As the kubelet makes them: https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables */
+  const setFor = (service: string): Record<string, string> => {
+    const name = service.toUpperCase().replaceAll('-', '_');
+    return {
+      [`${name}_SERVICE_HOST`]: '10.0.0.11',
+      [`${name}_SERVICE_PORT`]: '80',
+      [`${name}_SERVICE_PORT_HTTP`]: '80',
+      [`${name}_SERVICE_PORT_H2_C`]: '81',
+      [`${name}_PORT`]: 'tcp://10.0.0.11:80',
+      [`${name}_PORT_80_TCP`]: 'tcp://10.0.0.11:80',
+      [`${name}_PORT_80_TCP_PROTO`]: 'tcp',
+      [`${name}_PORT_80_TCP_PORT`]: '80',
+      [`${name}_PORT_80_TCP_ADDR`]: '10.0.0.11',
+      [`${name}_PORT_53_UDP`]: 'udp://[fd00::1]:53',
+    };
+  };
+
+  for (const service of ['tidegate', 'tidegate-http', 'tidegate-webhook', 'tidegate-speaker-metrics']) {
+    test(`named ${service} are neither settings nor worth a word`, () => {
+      assert.deepEqual(load({}, setFor(service)), load({}));
+    });
+  }
+
+  test('named tidegate-speaker do not reach the setting of the same name, which is said', () => {
+    const { warnings, ...settings } = load({ speaker: true }, setFor('tidegate-speaker'));
+    assert.equal(warnings.length, 1);
+    assert.match(
+      warnings[0] ?? '',
+      /^TIDEGATE_SPEAKER_PORT: "tcp:\/\/10\.0\.0\.11:80" .* Service named tidegate-speaker.* is ignored/,
+    );
+    const { warnings: none, ...without } = load({ speaker: true });
+    assert.deepEqual(none, []);
+    assert.deepEqual(settings, without);
+    assert.equal(load({ speaker: true }, { TIDEGATE_SPEAKER_PORT: '7000' }).speaker?.port, 7000);
+  });
+
+  test('can be those of no other setting', () => {
+    const names = Object.keys(setFor('tidegate-x')).map((name) => name.replace('TIDEGATE_X', ''));
+    const same = ALL_OPTIONS.filter(({ environment }) => names.some((name) => environment.endsWith(name)));
+    assert.deepEqual(
+      same.map(({ environment }) => environment),
+      ['TIDEGATE_SPEAKER_PORT'],
+    );
+  });
+
+  test('are mistyped settings when their values are not what Kubernetes gives', () => {
+    assert.deepEqual(load({}, { TIDEGATE_HTTP_PORT: '8080' }).warnings, [
+      'TIDEGATE_HTTP_PORT is not a setting and is ignored.',
+    ]);
+  });
 });
 
 describe('values', () => {

@@ -6,6 +6,7 @@ import type { BalancePolicy } from '../model/routing-table.ts';
 import type { LogLevel } from '../observe/log.ts';
 import { type AddressSettings, addressSettings } from './addresses.ts';
 import { type ClusterSettings, clusterSettings, type WebhookSettings, webhookSettings } from './cluster.ts';
+import { CONFIG_VARIABLE, type EnvironmentValues, readEnvironment } from './environment.ts';
 import { type FileValues, readSettingsFile } from './file.ts';
 import { ALL_OPTIONS, LIMIT_OPTIONS, OPTIONS, type Option, TIMEOUT_OPTIONS } from './options.ts';
 import { type SpeakerSettings, speakerSettings } from './speaker.ts';
@@ -13,6 +14,8 @@ import type { ListenAddress, ObjectReference } from './values.ts';
 
 /** What every command knows. */
 export interface CommonSettings {
+  /** Sentences for the user about what was given and is ignored. */
+  readonly warnings: readonly string[];
   readonly http: ListenAddress | null;
   readonly https: ListenAddress | null;
   readonly admin: ListenAddress | null;
@@ -97,7 +100,7 @@ export type Loaded<T> =
 export function loadCommonSettings(input: SettingsInput): Loaded<CommonSettings> {
   const reader = new Reader(input);
   const settings = commonSettings(reader);
-  return reader.errors.length > 0 ? { ok: false, errors: reader.errors } : { ok: true, settings };
+  return reader.result(settings);
 }
 
 /** Settings for `run`. */
@@ -109,7 +112,7 @@ export function loadSettings(input: SettingsInput): Loaded<Settings> {
     cluster: clusterSettings(reader, input.environment),
     speaker: reader.read(OPTIONS.speaker) ? speakerSettings(reader, input.environment) : null,
   };
-  return reader.errors.length > 0 ? { ok: false, errors: reader.errors } : { ok: true, settings };
+  return reader.result(settings);
 }
 
 /** Settings for `speaker`. */
@@ -121,7 +124,7 @@ export function loadSpeakerSettings(input: SettingsInput): Loaded<SpeakerCommand
     cluster: clusterSettings(reader, input.environment),
     speaker: speakerSettings(reader, input.environment),
   };
-  return reader.errors.length > 0 ? { ok: false, errors: reader.errors } : { ok: true, settings };
+  return reader.result(settings);
 }
 
 /** Settings for `webhook`. */
@@ -132,18 +135,20 @@ export function loadWebhookSettings(input: SettingsInput): Loaded<WebhookCommand
     source: sourceSettings(reader, input),
     webhook: webhookSettings(reader, input.environment),
   };
-  return reader.errors.length > 0 ? { ok: false, errors: reader.errors } : { ok: true, settings };
+  return reader.result(settings);
 }
 
 /** Looks values up in the order flag, environment, file, default, and collects what is wrong with them. */
 class Reader {
   readonly errors: string[] = [];
   readonly #input: SettingsInput;
+  readonly #environment: EnvironmentValues;
   readonly #file: FileValues;
 
   constructor(input: SettingsInput) {
     this.#input = input;
-    const path = configPath(input);
+    this.#environment = readEnvironment(input.environment, ALL_OPTIONS);
+    const path = this.#configPath();
     this.#file = path === null ? { name: '', values: new Map() } : this.#readFile(path);
   }
 
@@ -165,15 +170,30 @@ class Reader {
     return found === null || found.from === DEFAULT ? null : found.from;
   }
 
+  get warnings(): readonly string[] {
+    return this.#environment.warnings;
+  }
+
+  /** `settings` when nothing is wrong. What is ignored may be the reason of an error, so it is told with them. */
+  result<T>(settings: T): Loaded<T> {
+    if (this.errors.length === 0) return { ok: true, settings };
+    return { ok: false, errors: [...this.errors, ...this.warnings] };
+  }
+
   #find(option: Option<unknown>): { from: string; raw: unknown } | null {
     const flag = this.#input.flags.get(option.flag);
     if (flag !== undefined) return { from: `--${option.flag}`, raw: flag };
-    const variable = this.#input.environment[option.environment];
-    // An empty variable is how templates say "not set".
-    if (variable !== undefined && variable !== '') return { from: option.environment, raw: variable };
+    const variable = this.#environment.values.get(option.environment);
+    if (variable !== undefined) return { from: option.environment, raw: variable };
     const entry = this.#file.values.get(option.key);
     if (entry !== undefined) return { from: `${this.#file.name}: ${option.key}`, raw: entry };
     return option.default === null ? null : { from: DEFAULT, raw: option.default };
+  }
+
+  #configPath(): string | null {
+    const flag = this.#input.flags.get('config');
+    if (typeof flag === 'string') return flag;
+    return this.#environment.values.get(CONFIG_VARIABLE) ?? null;
   }
 
   #readFile(path: string): FileValues {
@@ -193,13 +213,6 @@ class Reader {
 
 const DEFAULT = 'default';
 
-function configPath(input: SettingsInput): string | null {
-  const flag = input.flags.get('config');
-  if (typeof flag === 'string') return flag;
-  const { TIDEGATE_CONFIG: variable } = input.environment;
-  return variable || null;
-}
-
 function describeValue(raw: unknown): string {
   const text = JSON.stringify(raw) ?? String(raw);
   return text.length > 200 ? `${text.slice(0, 200)}…` : text;
@@ -213,6 +226,7 @@ function commonSettings(reader: Reader): CommonSettings {
     );
   }
   return {
+    warnings: reader.warnings,
     http: reader.read(OPTIONS.http),
     https: reader.read(OPTIONS.https),
     admin: reader.read(OPTIONS.admin),

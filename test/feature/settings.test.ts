@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { annotationsPage } from '../../docs/reference/annotations-page.ts';
 import { metricsPage } from '../../docs/reference/metrics-page.ts';
 import { settingsPage } from '../../docs/reference/settings-page.ts';
@@ -62,6 +63,15 @@ describe('called wrongly, the program ends with exit code 2, says why on standar
       assert.equal(code, 2);
     });
   }
+});
+
+test('a command that ends by itself tells of a mistyped variable on standard error and goes on', async () => {
+  const folder = fileURLToPath(new URL('../../examples/quickstart', import.meta.url));
+  const quiet = await runTidegate(['check', folder]);
+  const told = await runTidegate(['check', folder], { TIDEGATE_INGRES_CLASS: 'x' });
+  const stderr =
+    'tidegate: TIDEGATE_INGRES_CLASS is not a setting and is ignored: did you mean TIDEGATE_INGRESS_CLASS?\n';
+  assert.deepEqual(told, { ...quiet, stderr });
 });
 
 test('--no- takes back what the environment says', async () => {

@@ -74,3 +74,22 @@ describe('the ready line with the bound addresses is the only one at --log-level
     });
   }
 });
+
+test('a mistyped variable is warned of once, before anything else', async (t) => {
+  for (const [command, args] of await commands(t)) {
+    const lines = await linesUntilReady([command, ...args], { TIDEGATE_HTPP: '127.0.0.1:1' });
+    assert.deepEqual(
+      lines.map(({ event }) => event).filter((event) => event === 'setting-ignored'),
+      ['setting-ignored'],
+    );
+    const { level, event, msg } = lines[0] ?? {};
+    assert.deepEqual(
+      { level, event, msg },
+      {
+        level: 'warn',
+        event: 'setting-ignored',
+        msg: 'TIDEGATE_HTPP is not a setting and is ignored: did you mean TIDEGATE_HTTP?',
+      },
+    );
+  }
+});

@@ -1,7 +1,7 @@
 /** The frame of commands that go on until somebody ends them. */
 
-import type { LogLevel } from '../../observe/log.ts';
 import { type LogOutput, openLog } from '../../observe/log.ts';
+import type { CommonSettings } from '../../settings/settings.ts';
 import { stopSignal } from './stop-signal.ts';
 
 /**
@@ -9,11 +9,12 @@ import { stopSignal } from './stop-signal.ts';
  * says in the log what is done then. Sets the exit code: 1 when the start fails by itself, with its message as reason.
  */
 export async function untilStopped(
-  logLevel: LogLevel,
+  { logLevel, warnings }: Pick<CommonSettings, 'logLevel' | 'warnings'>,
   leaving: string,
   start: (output: LogOutput, stop: AbortSignal) => Promise<() => Promise<void>>,
 ): Promise<void> {
   const output = openLog({ level: logLevel });
+  for (const warning of warnings) output.log.warn('setting-ignored', warning);
   const stop = stopSignal();
   let end: () => Promise<void>;
   try {
