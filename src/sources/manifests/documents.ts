@@ -11,6 +11,7 @@ import {
   visit,
 } from 'yaml';
 import { isObject } from '../decode/field.ts';
+import { duplicateJsonKey } from './json-keys.ts';
 import { parsePlainYaml } from './plain-yaml.ts';
 
 export interface ManifestDocument {
@@ -57,6 +58,13 @@ function parseJson(text: string): ManifestText {
   if (text.trim() === '') return { documents: [], errors: [] };
   try {
     const value: unknown = JSON.parse(text);
+    // 8 ms per MiB, of the 16 that a file may have: twice what JSON.parse takes.
+    const twice = duplicateJsonKey(text);
+    if (twice !== null) {
+      const line = 1 + countLines(text.slice(0, twice.offset));
+      const message = `has the key ${JSON.stringify(twice.key)} twice in one object`;
+      return { documents: [], errors: [{ document: 1, line, message }] };
+    }
     const line = 1 + countLines(text.slice(0, text.search(/\S/)));
     return { documents: [{ index: 1, line, value, lineOf: () => line }], errors: [] };
   } catch (error) {

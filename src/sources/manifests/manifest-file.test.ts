@@ -132,6 +132,12 @@ describe('what is wrong in a file', () => {
       `a: &a 1\nb:\n  - "[["\n  - ${'- '.repeat(600)}\n`,
       /^web\.yaml:4 .*too deep/,
     ],
+    [
+      'a key twice in JSON',
+      '{\n "a": {"b": 1, "c": "b"},\n "\\u0061": 3\n}',
+      /^web\.json:3 .*has the key "a" twice in one object; it is ignored \[Unreadable\]$/,
+      'web.json',
+    ],
     ['broken JSON', '{\n "a": 1,\n}', /^web\.json:3 \(document 1\): error: is not valid JSON/, 'web.json'],
   ];
   for (const [what, text, expected, path] of cases) {
