@@ -1,10 +1,11 @@
 /**
- * The routing table of one worker. `match` runs for every request: lookups in Maps, no closures, no regular
+ * The routing table of one worker. `match` runs for every request: look-ups by text, no closures, no regular
  * expressions, and a bound on the work that the client's path cannot move.
  */
 import type { Hostname, PathKey, UpstreamKey } from '../../model/keys.ts';
 import type { Route } from '../../model/routing-table.ts';
 import type { HostPatch, PatchChunk, UpstreamPatch } from '../../model/table-patch.ts';
+import { hashOf, hashStep, NO_TEXT, TextTable } from '../text-table.ts';
 
 /** What the owner of the table does with its contents. */
 export interface LiveTableOwner<T extends object> {
@@ -17,19 +18,31 @@ export interface LiveTableOwner<T extends object> {
   removeUpstream(key: UpstreamKey): void;
 }
 
-/** A route as it came (JSON text) and, from its first match on, as its owner compiled it. */
+/** A path's route as it came (JSON) and, from its first match on, as its owner compiled it. */
 interface Slot<T> {
+  /** The path; '' for a fallback. */
   readonly text: string;
+  readonly json: string;
   live: T | null;
 }
 
-interface LiveHost<T> {
-  readonly exact: Map<string, Slot<T>>;
+class LiveHost<T> {
+  /** As it stands in its table: the name, or what follows the `*`. */
+  readonly text: string;
+  // What every request looks at stands here: each further object is one more that is in no cache.
+  /** null while there is none. */
+  exact: TextTable<Slot<T>> | null = null;
   /** By prefix without trailing slash; '' is the prefix of every path. */
-  readonly prefix: Map<string, Slot<T>>;
-  /** How many prefixes there are of each number of segments; its length bounds the search. */
-  readonly depths: number[];
-  fallback: Slot<T> | null;
+  readonly prefix = new TextTable<Slot<T>>();
+  /** Segments of the longest prefix: bounds the search; -1 when there is no prefix. */
+  segments = -1;
+  /** How many prefixes there are of each number of segments. */
+  readonly depths: number[] = [];
+  fallback: Slot<T> | null = null;
+
+  constructor(text: string) {
+    this.text = text;
+  }
 }
 
 /** What was received of the next table. */
@@ -51,9 +64,9 @@ const EXACT = 61; // `=`, see exactPath
 
 export class LiveTable<T extends object> {
   readonly #owner: LiveTableOwner<T>;
-  readonly #exactHosts = new Map<string, LiveHost<T>>();
+  readonly #exactHosts = new TextTable<LiveHost<T>>();
   /** By what follows the `*`: `.example.com`. */
-  readonly #wildcardHosts = new Map<string, LiveHost<T>>();
+  readonly #wildcardHosts = new TextTable<LiveHost<T>>();
   #anyHost: LiveHost<T> | null = null;
   #staged: Staged<T> = emptyStage();
   #generation = 0;
@@ -109,7 +122,7 @@ export class LiveTable<T extends object> {
     if (owning === null) return null;
     const slot = findPath(owning, path) ?? owning.fallback ?? this.#anyHost?.fallback ?? null;
     if (slot === null) return null;
-    if (slot.live === null) slot.live = this.#owner.compile(JSON.parse(slot.text) as Route);
+    if (slot.live === null) slot.live = this.#owner.compile(JSON.parse(slot.json) as Route);
     return slot.live;
   }
 
@@ -128,7 +141,7 @@ export class LiveTable<T extends object> {
   #stagedHost(host: Hostname): LiveHost<T> {
     let found = this.#staged.hosts.get(host);
     if (found === undefined) {
-      found = emptyHost();
+      found = new LiveHost<T>(host.startsWith('*.') ? host.slice(1) : host);
       this.#staged.hosts.set(host, found);
     }
     return found;
@@ -136,8 +149,8 @@ export class LiveTable<T extends object> {
 
   #addHost(host: Hostname, built: LiveHost<T>): void {
     if (host === '') this.#anyHost = built;
-    else if (host.startsWith('*.')) this.#wildcardHosts.set(host.slice(1), built);
-    else this.#exactHosts.set(host, built);
+    else if (host.startsWith('*.')) this.#wildcardHosts.set(built);
+    else this.#exactHosts.set(built);
   }
 
   #removeHost(host: Hostname): void {
@@ -149,34 +162,53 @@ export class LiveTable<T extends object> {
 
 /** The slot of the longest path that matches; an exact path is as long as the request's, so it comes first. */
 function findPath<T>(host: LiveHost<T>, path: string): Slot<T> | undefined {
-  // An empty Map would still hash the path.
-  const exact = host.exact.size === 0 ? undefined : host.exact.get(path);
-  if (exact !== undefined) return exact;
-  let end = searchEnd(path, host.depths.length - 1);
-  while (end > 0) {
-    const slot = host.prefix.get(path.slice(0, end));
-    if (slot !== undefined) return slot;
-    end = path.lastIndexOf('/', end - 1);
-  }
-  return end === 0 ? host.prefix.get('') : undefined;
+  const { exact, segments } = host;
+  const found = exact === null ? undefined : exact.get(path);
+  if (found !== undefined || segments < 0) return found;
+  // Few rules are deeper than this.
+  return segments <= 1 ? findShallow(host.prefix, path, segments) : findDeep(host.prefix, path, segments);
 }
+
+/** No prefix has more than one segment. */
+function findShallow<T>(prefix: TextTable<Slot<T>>, path: string, segments: number): Slot<T> | undefined {
+  if (segments > 0) {
+    const slash = path.indexOf('/', 1);
+    const end = slash < 0 ? path.length : slash;
+    const slot = end > prefix.longest ? undefined : prefix.find(hashOf(path, end), path, end);
+    if (slot !== undefined) return slot;
+  }
+  return prefix.find(NO_TEXT, path, 0);
+}
+
+/** The ends of a path's first segments, and the hash of the path up to there. */
+const ends: number[] = [];
+const hashes: number[] = [];
 
 /**
- * Where the first `segments` segments of the path end: no rule is deeper, so a path of thousands of slashes
- * costs as little as a short one. -1 when there is no prefix rule at all.
+ * Prefixes of up to `segments` segments: a path of thousands of slashes costs as little as a short one, and no byte of
+ * it is hashed twice.
  */
-function searchEnd(path: string, segments: number): number {
-  if (segments < 0) return -1;
-  let end = 0;
-  for (let left = segments; left > 0; left--) {
-    end = path.indexOf('/', end + 1);
-    if (end === -1) return path.length;
+function findDeep<T>(prefix: TextTable<Slot<T>>, path: string, segments: number): Slot<T> | undefined {
+  const stop = Math.min(path.length, prefix.longest + 1);
+  let count = 0;
+  let hash = NO_TEXT;
+  for (let i = 0; i < stop && count < segments; i++) {
+    const unit = path.charCodeAt(i);
+    if (unit === SLASH && i > 0) {
+      ends[count] = i;
+      hashes[count++] = hash;
+    }
+    hash = hashStep(hash, unit);
   }
-  return end;
-}
-
-function emptyHost<T>(): LiveHost<T> {
-  return { exact: new Map(), prefix: new Map(), depths: [], fallback: null };
+  if (count < segments && stop === path.length) {
+    ends[count] = stop;
+    hashes[count++] = hash;
+  }
+  while (count-- > 0) {
+    const slot = prefix.find(hashes[count]!, path, ends[count]!);
+    if (slot !== undefined) return slot;
+  }
+  return prefix.find(NO_TEXT, path, 0);
 }
 
 function patchHost<T>(host: LiveHost<T>, patch: HostPatch): void {
@@ -184,31 +216,37 @@ function patchHost<T>(host: LiveHost<T>, patch: HostPatch): void {
   for (let i = 0; i < patch.set.length; i += 2) setPath(host, patch.set[i] as PathKey, patch.set[i + 1]!);
   if (patch.fallback === undefined) return;
   if (patch.fallback === null) host.fallback = null;
-  else if (host.fallback?.text !== patch.fallback) host.fallback = { text: patch.fallback, live: null };
+  else if (host.fallback?.json !== patch.fallback)
+    host.fallback = { text: '', json: patch.fallback, live: null };
 }
 
-/** A route whose text did not change keeps what its owner compiled, and so its state. */
-function setPath<T>(host: LiveHost<T>, key: PathKey, text: string): void {
-  const path = key.slice(1);
-  const paths = key.charCodeAt(0) === EXACT ? host.exact : host.prefix;
-  const before = paths.get(path);
-  if (before?.text === text) return;
-  paths.set(path, { text, live: null });
-  if (paths === host.exact || before !== undefined) return;
-  const depth = segmentCount(path);
+/** A route that did not change keeps what its owner compiled, and so its state. */
+function setPath<T>(host: LiveHost<T>, key: PathKey, json: string): void {
+  const text = key.slice(1);
+  const exact = key.charCodeAt(0) === EXACT;
+  if (exact) host.exact ??= new TextTable();
+  const paths = exact ? host.exact! : host.prefix;
+  const before = paths.get(text);
+  if (before?.json === json) return;
+  paths.set({ text, json, live: null });
+  if (exact || before !== undefined) return;
+  const depth = segmentCount(text);
   while (host.depths.length <= depth) host.depths.push(0);
   host.depths[depth]! += 1; // in range: the line before made it so
+  host.segments = host.depths.length - 1;
 }
 
 function removePath<T>(host: LiveHost<T>, key: PathKey): void {
   const path = key.slice(1);
   if (key.charCodeAt(0) === EXACT) {
-    host.exact.delete(path);
+    host.exact?.delete(path);
+    if (host.exact?.size === 0) host.exact = null;
     return;
   }
   if (!host.prefix.delete(path)) return;
   host.depths[segmentCount(path)]! -= 1; // in range: setPath counted this path
   while (host.depths.at(-1) === 0) host.depths.pop();
+  host.segments = host.depths.length - 1;
 }
 
 function segmentCount(prefix: string): number {

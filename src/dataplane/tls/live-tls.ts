@@ -8,6 +8,7 @@ import type { Hostname } from '../../model/keys.ts';
 import type { Route } from '../../model/routing-table.ts';
 import type { CertificatePatch, ClientAuthPatch, TlsHostPatch, TlsPatch } from '../../model/tls-patch.ts';
 import type { TlsConfig } from '../config.ts';
+import { TextTable } from '../text-table.ts';
 import type { ClientHello } from './client-hello.ts';
 import { makeSecureContext } from './secure-context.ts';
 
@@ -29,13 +30,16 @@ export interface TlsTerms {
 }
 
 interface LiveHost extends TlsHostPatch {
+  /** As it stands in its table: the name, or what follows the `*`. */
+  readonly text: string;
   readonly terms: string;
 }
 
 export class LiveTls {
   readonly #config: TlsConfig;
   readonly #onUnusable: (certificate: CertificateId, reason: string) => void;
-  readonly #hosts = new Map<string, LiveHost>();
+  readonly #exactHosts = new TextTable<LiveHost>();
+  readonly #wildcardHosts = new TextTable<LiveHost>();
   readonly #certificates = new Map<CertificateId, CertificatePatch>();
   /** By certificates and ticket key; least recently used first. */
   readonly #contexts = new Map<string, SecureContext | null>();
@@ -88,23 +92,27 @@ export class LiveTls {
     const terms = host.bare
       ? ''
       : `${host.host} ${host.clientAuth?.id ?? ''}${host.passthrough === null ? '' : ' passed'}`;
-    if (this.#hosts.get(host.host)?.terms !== terms) this.#termsChanged = true;
+    if (this.#tableOf(host.host).get(textOf(host.host))?.terms !== terms) this.#termsChanged = true;
     this.#forgetHost(host.host);
-    this.#hosts.set(host.host, { ...host, terms });
+    this.#tableOf(host.host).set({ ...host, text: textOf(host.host), terms });
     if (host.clientAuth !== null) this.#asking++;
     if (host.passthrough !== null) this.#passing++;
   }
 
   #removeHost(host: Hostname): void {
-    if (this.#hosts.has(host)) this.#termsChanged = true;
-    this.#forgetHost(host);
+    if (this.#forgetHost(host)) this.#termsChanged = true;
   }
 
-  #forgetHost(host: Hostname): void {
-    const before = this.#hosts.get(host);
+  #forgetHost(host: Hostname): boolean {
+    const table = this.#tableOf(host);
+    const before = table.get(textOf(host));
     if (before?.clientAuth) this.#asking--;
     if (before?.passthrough) this.#passing--;
-    this.#hosts.delete(host);
+    return table.delete(textOf(host));
+  }
+
+  #tableOf(host: Hostname): TextTable<LiveHost> {
+    return host.startsWith('*') ? this.#wildcardHosts : this.#exactHosts;
   }
 
   /** Drops the contexts of certificates that are gone. */
@@ -155,7 +163,7 @@ export class LiveTls {
     const ticketKey = this.#ticketKeyFor(hello.ticketKeyName);
     const host = this.#find(hello.serverName);
     const clientAuth = host?.clientAuth ?? null;
-    const fallback = this.#hosts.get('')?.certificates ?? [];
+    const fallback = this.#exactHosts.get('')?.certificates ?? [];
     const context =
       this.#context(host?.certificates ?? [], ticketKey, clientAuth) ??
       this.#context(fallback, ticketKey, clientAuth);
@@ -164,10 +172,10 @@ export class LiveTls {
 
   #find(host: string): LiveHost | undefined {
     if (host === '') return undefined;
-    const exact = this.#hosts.get(host);
-    if (exact !== undefined) return exact;
+    const exact = this.#exactHosts.get(host);
+    if (exact !== undefined || this.#wildcardHosts.size === 0) return exact;
     const dot = host.indexOf('.');
-    return dot > 0 ? this.#hosts.get(`*${host.slice(dot)}` as Hostname) : undefined;
+    return dot > 0 ? this.#wildcardHosts.get(host.slice(dot)) : undefined;
   }
 
   /** The key that the client's ticket was made with as long as it is known, else the newest. */
@@ -205,4 +213,9 @@ export class LiveTls {
       return null;
     }
   }
+}
+
+/** A name as it stands in its table. */
+function textOf(host: Hostname): string {
+  return host.startsWith('*') ? host.slice(1) : host;
 }
