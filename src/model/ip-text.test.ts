@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { parseIp } from './ip.ts';
-import { formatIp, formatPrefix, formatSocketAddress } from './ip-text.ts';
+import { formatIp, formatPrefix, formatSocketAddress, plainAddress } from './ip-text.ts';
 
 describe('addresses have one spelling (RFC 5952)', () => {
   for (const [given, expected] of [
@@ -34,4 +34,20 @@ describe('addresses have one spelling (RFC 5952)', () => {
       }),
     );
   });
+});
+
+test('an address is told without its zone, and IPv4 without its wrapping', () => {
+  for (const [given, expected] of [
+    ['192.0.2.1', '192.0.2.1'],
+    ['2001:db8::1', '2001:db8::1'],
+    ['fe80::1%eth0', 'fe80::1'],
+    ['fe80::1%', 'fe80::1'],
+    ['::ffff:192.0.2.1', '192.0.2.1'],
+    ['::ffff:a', '::ffff:a'],
+    ['::', '::'],
+    ['', ''],
+    ['50%', '50%'],
+  ] as const) {
+    assert.equal(plainAddress(given), expected);
+  }
 });

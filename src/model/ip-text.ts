@@ -15,6 +15,17 @@ export function formatSocketAddress(address: string, port: number): string {
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
+/**
+ * An address as a socket or a peer tells it, without what means nothing to others: `fe80::1%eth0` without its zone (RFC
+ * 4007 11), `::ffff:192.0.2.1` as the IPv4 address that it is (RFC 4291 2.5.5.2). Other text stays as it is.
+ */
+export function plainAddress(text: string): string {
+  if (!text.includes(':')) return text;
+  const zone = text.indexOf('%');
+  const address = zone < 0 ? text : text.slice(0, zone);
+  return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address;
+}
+
 function formatIpv4(value: bigint): string {
   const n = Number(value);
   return `${n >>> 24}.${(n >>> 16) & 255}.${(n >>> 8) & 255}.${n & 255}`;

@@ -9,6 +9,7 @@ import net from 'node:net';
 import { setTimeout as delay, setImmediate as nextCheck } from 'node:timers/promises';
 import { stopHandshakes } from '../../linux/listen-queue.ts';
 import { openSplicePipe, type SplicePipe } from '../../linux/splice.ts';
+import { plainAddress } from '../../model/ip-text.ts';
 import { latin1 } from '../message/latin1.ts';
 import { acceptReadingInto } from './accepted-handle.ts';
 import {
@@ -133,8 +134,7 @@ export class NetStream implements ByteStream {
   }
 
   get remoteAddress(): string {
-    const address = this.socket.remoteAddress ?? '';
-    return address.startsWith('::ffff:') ? address.slice(7) : address;
+    return plainAddress(this.socket.remoteAddress ?? '');
   }
 
   get remotePort(): number {
