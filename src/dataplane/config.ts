@@ -2,7 +2,7 @@
 export interface DataplaneConfig {
   readonly transport: 'net';
   readonly listeners: readonly ListenerConfig[];
-  /** CIDRs whose X-Forwarded-*, X-Real-IP, Forwarded and X-Request-ID are believed. */
+  /** CIDRs whose X-Forwarded-* and X-Request-ID are believed, and whose Forwarded is passed on. */
   readonly trustedProxies: readonly string[];
   /** Also send `Forwarded` (RFC 7239) upstream. */
   readonly sendForwarded: boolean;

@@ -485,7 +485,7 @@ export const OPTIONS = {
     'trustedProxies',
     value.cidrs,
     '',
-    'Peers whose X-Forwarded-*, X-Real-IP, Forwarded and X-Request-ID are believed.',
+    'Peers whose X-Forwarded-* and X-Request-ID are believed, and whose Forwarded is passed on.',
   ),
   sendForwarded: option(
     'Forwarding',

@@ -78,6 +78,8 @@ describe('from a trusted proxy', async () => {
     ['X-Forwarded-For: 1.2.3.4\r\nX-Forwarded-For: 10.1.1.1', '1.2.3.4, 10.1.1.1, 127.0.0.1', '1.2.3.4'],
     ['X-Forwarded-For: 2001:db8::1', '2001:db8::1, 127.0.0.1', '2001:db8::1'],
     ['X-Forwarded-For: 10.1.1.1, 10.1.1.2', '10.1.1.1, 10.1.1.2, 127.0.0.1', '10.1.1.1'],
+    ['X-Forwarded-For: 1.2.3.4:5678, 10.1.1.1:80', '1.2.3.4:5678, 10.1.1.1:80, 127.0.0.1', '1.2.3.4'],
+    ['X-Forwarded-For: [2001:db8::1]:443', '[2001:db8::1]:443, 127.0.0.1', '2001:db8::1'],
   ];
   for (const [received, forwarded, real] of chains) {
     test(`${JSON.stringify(received)} is extended, and read from the right`, async () => {

@@ -1,5 +1,6 @@
 /** Who sent a request, and what is told upstream about it (RFC 7239 and its X- ancestors). */
 import { BlockList, isIP } from 'node:net';
+import { plainAddress } from '../../model/ip-text.ts';
 import { isAuthority } from '../message/authority.ts';
 import {
   FORWARDED,
@@ -83,7 +84,8 @@ export interface Origin {
 
 /**
  * Reads the forwarding fields of a trusted peer: the client is the last address in X-Forwarded-For that is not
- * itself a trusted proxy, counted from the right. Values that do not parse are not believed.
+ * itself a trusted proxy, counted from the right; of X-Forwarded-For alone, as what clients write into Forwarded passes
+ * through proxies that do not know that field. Values that do not parse are not believed.
  */
 export function believedOrigin(head: RequestHead, peer: Peer, trusted: TrustedProxies): Origin {
   const incoming = head.fields.joined(X_FORWARDED_FOR);
@@ -102,20 +104,59 @@ export function believedOrigin(head: RequestHead, peer: Peer, trusted: TrustedPr
 
 function clientOf(incoming: string, peer: Peer, trusted: TrustedProxies): string {
   let client = peer.address;
-  const hops = incoming.split(',');
-  for (let i = hops.length - 1; i >= 0; i--) {
-    const hop = hops[i]!.trim();
-    if (isIP(hop) === 0) return client;
-    client = hop;
-    if (!trusted.has(hop)) return client;
+  for (let end = incoming.length; end > 0; ) {
+    const start = incoming.lastIndexOf(',', end - 1) + 1;
+    const member = incoming.slice(start, end).trim();
+    end = start - 1;
+    // RFC 9110 5.6.1: an empty member of a list is none.
+    if (member === '') continue;
+    const address = addressOf(member);
+    if (address === '') return client;
+    client = address;
+    if (!trusted.has(address)) return client;
   }
   return client;
 }
 
-/** The `Forwarded` line for upstream; what a trusted peer sent comes first. */
+/**
+ * The address in a member of X-Forwarded-For: alone or, as nginx reads it too, with a port, before which IPv6 stands in
+ * brackets. '' for anything else, such as the `unknown` and `_hidden` of RFC 7239 6.
+ */
+function addressOf(member: string): string {
+  if (isIP(member) !== 0) return plainAddress(member);
+  const bracketed = member.startsWith('[');
+  const end = member.indexOf(bracketed ? ']' : ':');
+  if (end < 0) return '';
+  const port = bracketed ? member.slice(end + 1) : member.slice(end);
+  if (port === '' ? !bracketed : !isPort(port)) return '';
+  const address = member.slice(bracketed ? 1 : 0, end);
+  return isIP(address) === (bracketed ? 6 : 4) ? plainAddress(address) : '';
+}
+
+/** `:` and a port. */
+function isPort(text: string): boolean {
+  return /^:\d{1,5}$/.test(text) && Number(text.slice(1)) <= 65_535;
+}
+
+/**
+ * The `Forwarded` line for upstream (RFC 7239 4); what a trusted peer sent comes first, unless our element would be read
+ * as a part of it.
+ */
 export function forwardedLine(head: RequestHead, peer: Peer): string {
   if (peer.forwarded === '') return '';
-  const before = peer.trusted ? head.fields.joined(FORWARDED) : '';
+  const sent = peer.trusted ? head.fields.joined(FORWARDED) : '';
+  const before = isWellQuoted(sent) ? sent : '';
   const host = head.authority === '' ? '' : `;host="${head.authority}"`;
   return `Forwarded: ${before === '' ? '' : `${before}, `}${peer.forwarded}${host}\r\n`;
+}
+
+/** Whether each quoted string of a list begins behind a `=` and ends before the next parameter or element. */
+function isWellQuoted(list: string): boolean {
+  for (let i = list.indexOf('"'); i >= 0; i = list.indexOf('"', i)) {
+    if (list[i - 1] !== '=') return false;
+    for (i++; i < list.length && list[i] !== '"'; i++) if (list[i] === '\\') i++;
+    if (i >= list.length) return false;
+    if (++i < list.length && !',; \t'.includes(list[i]!)) return false; // in range
+  }
+  return true;
 }
