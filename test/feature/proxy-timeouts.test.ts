@@ -123,6 +123,21 @@ test('a body that drips below the minimum rate gets 408, though it is never idle
   assert.equal(statusOf(await client.response()), 408);
 });
 
+test('a body that begins fast and then drips gets 408 too', async (t) => {
+  const fixture = await startHttp1Fixture(t, {
+    args: [
+      ...['--timeout-body-rate', '1000', '--timeout-body-rate-grace', '200ms'],
+      ...['--timeout-body-idle', '1s'],
+    ],
+  });
+  const client = await fixture.connect();
+  client.send(POST);
+  client.send('x'.repeat(90_000));
+  const drip = setInterval(() => client.send('x'), 20);
+  t.after(() => clearInterval(drip));
+  assert.equal(statusOf(await client.response()), 408);
+});
+
 test('a body above the minimum rate passes', async (t) => {
   const fixture = await startHttp1Fixture(t, {
     args: ['--timeout-body-rate', '1000', '--timeout-body-rate-grace', '200ms'],

@@ -8,8 +8,11 @@ export class RequestBody {
   readonly #decoder: ChunkedDecoder | null;
   /** Bytes that are still to come; -1 in a chunked body. */
   left: number;
+  /** Until when (ms of the timer wheel) its pace was looked at, and what came unseen since then. */
   #since: number;
-  #received = 0;
+  #unseen = 0;
+  /** How long, in ms, the client may still send nothing; -1 until the first bytes: the grace. */
+  #patience = -1;
 
   /** `length` in bytes, or -1 for a chunked body; `now` in ms of the timer wheel. */
   constructor(length: number, limits: Limits, now: number) {
@@ -35,7 +38,7 @@ export class RequestBody {
   /** Bytes of a body of known length went on unseen. Returns DONE or MORE. */
   passed(size: number): number {
     this.left -= size;
-    this.#received += size;
+    this.#unseen += size;
     return this.left === 0 ? DONE : MORE;
   }
 
@@ -44,17 +47,23 @@ export class RequestBody {
     return this.#decoder === null ? '' : this.#decoder.trailers;
   }
 
-  /** The client may go on, or starts: its pace is measured from now. */
+  /** The client may go on, or starts: the time until now was not its own. */
   restartClock(now: number): void {
     this.#since = now;
-    this.#received = 0;
   }
 
-  /** Counts bytes; false when they dribble in slower than the least rate (slow POST). */
-  inTime(size: number, now: number, { bodyRate, bodyRateGrace }: Timeouts): boolean {
-    this.#received += size;
+  /**
+   * Counts bytes; false when they dribble in slower than the least rate (slow POST). Each byte buys the time that it
+   * takes at that rate, but nobody saves up more than the grace and one idle time: a fast start buys no long dribble.
+   */
+  inTime(size: number, now: number, { bodyRate, bodyRateGrace, bodyIdle }: Timeouts): boolean {
     if (bodyRate === 0 || bodyRateGrace === 0) return true;
-    const elapsed = now - this.#since;
-    return elapsed < bodyRateGrace || this.#received * 1000 >= bodyRate * elapsed;
+    const before = this.#patience < 0 ? bodyRateGrace : this.#patience;
+    const bought = ((size + this.#unseen) * 1000) / bodyRate;
+    const left = before + bought - (now - this.#since);
+    this.#since = now;
+    this.#unseen = 0;
+    this.#patience = Math.min(left, bodyRateGrace + bodyIdle);
+    return left >= 0;
   }
 }
