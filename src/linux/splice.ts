@@ -3,7 +3,8 @@
  * again. It needs a pipe in between, which is empty again after each call.
  */
 import { readSync } from 'node:fs';
-import { systemCalls } from './system.ts';
+import { constants } from 'node:os';
+import { lastErrno, systemCalls } from './system.ts';
 
 const O_NONBLOCK_CLOEXEC = 0o2004000;
 const F_SETPIPE_SZ = 1031;
@@ -12,13 +13,32 @@ const SPLICE_F_MOVE_NONBLOCK = 3;
 /** What the pipe is asked to hold, in bytes: a slot for each page, so less if the pages are not full. */
 const PIPE_BYTES = 1_048_576;
 
+const { errno } = constants;
+
+/**
+ * How a connection ends that ends in error. Whatever else makes `splice` fail (nothing waits, the system does not want
+ * it) says nothing about the connection.
+ */
+const BROKEN: ReadonlySet<number> = new Set([
+  errno.EPIPE,
+  errno.ENETDOWN,
+  errno.ENETUNREACH,
+  errno.ENETRESET,
+  errno.ECONNABORTED,
+  errno.ECONNRESET,
+  errno.ETIMEDOUT,
+  errno.ECONNREFUSED,
+  errno.EHOSTUNREACH,
+]);
+
 export interface SplicePipe {
   /** At most so many bytes go at once. */
   readonly most: number;
   /**
    * Moves up to `length` bytes that wait at the socket `from` to the socket `to`, both non-blocking. Returns how many left
-   * `from`: 0 when none wait, at its end, or after an error, all of which the next read of `from` tells. What `to` did
-   * not take of them is copied to the start of `overflow`, see {@link overflowed}.
+   * `from`: 0 when none wait or at its end, which the next read of `from` tells. Below 0 it is the negative errno that the
+   * connection of `from` ended with: the kernel tells it once, and a clean end ever after. What `to` did not take is
+   * copied to the start of `overflow`, see {@link overflowed}; its errors the next write tells.
    */
   move(from: number, to: number, length: number, overflow: Uint8Array): number;
   /** How many bytes the last `move` put into `overflow`. */
@@ -40,7 +60,10 @@ export function openSplicePipe(most: number): SplicePipe | null {
       this.overflowed = 0;
       const wanted = length >= most ? whole : BigInt(length);
       const came = Number(calls.splice(from, null, into, null, wanted, SPLICE_F_MOVE_NONBLOCK));
-      if (came <= 0) return 0;
+      if (came < 0) {
+        const reason = lastErrno();
+        return BROKEN.has(reason) ? -reason : 0;
+      }
       let left = came;
       while (left > 0) {
         const went = Number(calls.splice(out, null, to, null, BigInt(left), SPLICE_F_MOVE_NONBLOCK));

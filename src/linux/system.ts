@@ -21,6 +21,7 @@ interface SystemCalls {
   pipe2(ends: ArrayBufferView, flags: number): number;
   fcntl(fd: number, command: number, value: number): number;
   splice(from: number, fromOffset: null, to: number, toOffset: null, length: bigint, flags: number): bigint;
+  poll(sockets: ArrayBufferView, count: bigint, ms: number): number;
   /** Where the last error's number is. */
   __errno_location(): bigint;
 }
@@ -46,6 +47,7 @@ function lookUp(): SystemCalls | null {
       pipe2: { arguments: ['pointer', 'i32'], return: 'i32' },
       fcntl: { arguments: ['i32', 'i32', 'i32'], return: 'i32' },
       splice: { arguments: ['i32', 'pointer', 'i32', 'pointer', 'u64', 'u32'], return: 'i64' },
+      poll: { arguments: ['pointer', 'u64', 'i32'], return: 'i32' },
       __errno_location: { arguments: [], return: 'pointer' },
     });
     return functions as unknown as SystemCalls;
@@ -57,9 +59,14 @@ function lookUp(): SystemCalls | null {
 /** Where the memory of a view begins, for a pointer within what a call gets; the caller keeps it alive. */
 export const pointerTo = (view: DataView): bigint => getRawPointer(view.buffer as ArrayBuffer);
 
+/** Why the last call failed, by its number (errno.h); 0 where there is no system to ask. */
+export function lastErrno(): number {
+  return calls ? getInt32(calls.__errno_location()) : 0;
+}
+
 /** Why the last call failed, as `EACCES: permission denied`. */
 export function lastError(): string {
-  const found = calls ? getInt32(calls.__errno_location()) : 0;
+  const found = lastErrno();
   const [code, text] = getSystemErrorMap().get(-found) ?? [`errno ${found}`, 'unknown'];
   return `${code}: ${text}`;
 }

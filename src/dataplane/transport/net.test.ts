@@ -279,7 +279,11 @@ function forwarding(from: Pair, to: Pair): { bytes: number } {
   };
   to.owner.onBlocked = () => from.stream.pause();
   to.owner.onDrain = () => from.stream.resume();
-  from.owner.onEnd = () => to.stream.end();
+  const { onEnd } = from.owner;
+  from.owner.onEnd = () => {
+    onEnd.call(from.owner);
+    to.stream.end();
+  };
   return past;
 }
 
@@ -301,6 +305,30 @@ for (const [kind, pair] of IN_CLEAR) {
       to.stream.destroy();
     });
   }
+}
+
+for (const [kind, pair] of IN_CLEAR) {
+  test(`a reset right behind bytes that ${kind} forwarded is told as a reset, not as an end`, async () => {
+    const [from, to] = [await pair(), await acceptedPair()];
+    const past = forwarding(from, to);
+    const { hook } = from.owner;
+    from.owner.hook = () => from.stream.pause();
+    from.far.write('x');
+    await from.owner.until(() => from.owner.received === 1);
+    await new Promise<void>((resolve) => void from.far.write(pattern(150_000), () => resolve()));
+    from.owner.hook = (bytes, start, end) => {
+      // The kernel has it before the next line.
+      from.far.resetAndDestroy();
+      hook(bytes, start, end);
+    };
+    to.far.resume();
+    from.stream.resume();
+    await from.owner.until(() => from.owner.events.some((event) => /^(end|close)/.test(event)));
+    from.stream.destroy();
+    to.stream.destroy();
+    assert.equal(from.owner.events.at(-1), 'close ECONNRESET');
+    assert.ok(past.bytes > 0, 'nothing was forwarded');
+  });
 }
 
 test('no more is forwarded than is asked for', async () => {

@@ -7,6 +7,7 @@
  */
 import net from 'node:net';
 import { setTimeout as delay, setImmediate as nextCheck } from 'node:timers/promises';
+import { getSystemErrorName } from 'node:util';
 import { stopHandshakes } from '../../linux/listen-queue.ts';
 import { openSplicePipe, type SplicePipe } from '../../linux/splice.ts';
 import { plainAddress } from '../../model/ip-text.ts';
@@ -187,12 +188,19 @@ export class NetStream implements ByteStream {
     while (moved < turn && to.socket.writable && to.socket.writableLength === 0) {
       overflow ??= takeReadBuffer();
       const count = splicing.move(out, into, turn - moved, overflow.bytes);
-      if (count === 0) break;
+      if (count < 0) this.#brokenBy(count);
+      if (count <= 0) break;
       moved += count;
       if (splicing.overflowed > 0) to.#writeOverflow(splicing.overflowed);
     }
     this.forwarded = moved > 0;
     return moved;
+  }
+
+  /** As Node does when a read fails. */
+  #brokenBy(errno: number): void {
+    const code = getSystemErrorName(errno);
+    this.socket.destroy(Object.assign(new Error(`splice ${code}`), { code, errno, syscall: 'splice' }));
   }
 
   /** Goes the usual way, which waits for the peer and tells of errors. */
