@@ -45,6 +45,19 @@ export interface SplicePipe {
   readonly overflowed: number;
 }
 
+const POLLIN = 1;
+/** `struct pollfd`. */
+const polled = new DataView(new ArrayBuffer(8));
+
+/** Whether bytes, the end or an error wait to be read at a socket; false where the system cannot be asked. */
+export function isReadable(socket: number): boolean {
+  const calls = systemCalls();
+  if (calls === null) return false;
+  polled.setInt32(0, socket, true);
+  polled.setInt16(4, POLLIN, true);
+  return calls.poll(polled, 1n, 0) > 0;
+}
+
 /** One for all connections of a thread; null where the system has no such thing. */
 export function openSplicePipe(most: number): SplicePipe | null {
   const calls = systemCalls();

@@ -57,6 +57,8 @@ export class MemoryStream implements ByteStream {
   #outgoing: Outgoing[] = [];
   #outgoingBytes = 0;
   #bulk = false;
+  /** Since the last read. */
+  #forwarded = false;
   #drainDue = false;
   #ending = false;
   #endReceived = false;
@@ -207,7 +209,12 @@ export class MemoryStream implements ByteStream {
     if (size === 0) return 0;
     const bytes = this.peer.read(size);
     to.#queue(Buffer.from(bytes), null);
+    this.#forwarded = true;
     return bytes.length;
+  }
+
+  get hasMore(): boolean {
+    return this.#forwarded && (this.peer.unread > 0 || this.peer.finished);
   }
 
   writeOncePerTurn(): void {}
@@ -252,6 +259,7 @@ export class MemoryStream implements ByteStream {
 
   #deliver(bytes: Buffer): void {
     const { scratch } = this.#transport;
+    this.#forwarded = false;
     const start = bytes.length % 7;
     const end = start + bytes.copy(scratch, start);
     BEHIND.copy(scratch, end);

@@ -389,6 +389,8 @@ export class Http1ClientConnection implements UpstreamConnection, UpstreamSide, 
     const { endpoint, dataplane, stream } = this;
     // A backend that answered before it took the whole request would owe us its attention.
     if (stream.blocked || stream.unsent > 0) return false;
+    // What waits behind a response would be taken for the next one.
+    if (stream.hasMore) return false;
     if (endpoint.draining || this.upstreamEnded || this.requests >= MOST_REQUESTS) return false;
     if (endpoint.ready.length >= dataplane.config.limits.endpointIdleConnections) return false;
     this.state = IDLE;

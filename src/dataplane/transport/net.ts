@@ -9,7 +9,7 @@ import net from 'node:net';
 import { setTimeout as delay, setImmediate as nextCheck } from 'node:timers/promises';
 import { getSystemErrorName } from 'node:util';
 import { stopHandshakes } from '../../linux/listen-queue.ts';
-import { openSplicePipe, type SplicePipe } from '../../linux/splice.ts';
+import { isReadable, openSplicePipe, type SplicePipe } from '../../linux/splice.ts';
 import { plainAddress } from '../../model/ip-text.ts';
 import { latin1 } from '../message/latin1.ts';
 import { acceptReadingInto } from './accepted-handle.ts';
@@ -209,6 +209,13 @@ export class NetStream implements ByteStream {
     overflow = null;
     this.socket.write(bytes.subarray(0, size), release);
     this.#noteBlocked();
+  }
+
+  get hasMore(): boolean {
+    // Else the kernel had no more than was read.
+    if (!this.filled || !this.inClear) return false;
+    const descriptor = descriptorOf(this.socket);
+    return descriptor >= 0 && isReadable(descriptor);
   }
 
   /** What is left to do when the running callback returns. */

@@ -34,6 +34,10 @@ export interface ByteStream {
    * where the transport cannot.
    */
   forward(to: ByteStream, most: number): number;
+  /**
+   * More, or the end, waits to be read behind what was read and forwarded until now. False where the transport cannot know.
+   */
+  readonly hasMore: boolean;
   /** Sends what was written, then FIN; the peer may still send. */
   end(): void;
   /** Falls with every byte that the kernel takes; 0 when it has taken all. Only good for comparing. */
