@@ -58,7 +58,7 @@ export function isReadable(socket: number): boolean {
   return calls.poll(polled, 1n, 0) > 0;
 }
 
-/** One for all connections of a thread; null where the system has no such thing. */
+/** One for all connections of a thread; null where the system has no such thing, or no descriptors left now. */
 export function openSplicePipe(most: number): SplicePipe | null {
   const calls = systemCalls();
   const ends = new Int32Array(2);

@@ -239,6 +239,18 @@ for (const [kind, pair] of KINDS) {
   });
 }
 
+test('a stream whose write failed has something unsent until it is closed', async () => {
+  const { stream, owner, far } = await openedPair();
+  far.resetAndDestroy();
+  const bytes = pattern(20_000);
+  stream.writeBytes(bytes, 0, bytes.length);
+  assert.ok(stream.unsent > 0, 'at once');
+  while (!owner.events.some((event) => event.startsWith('close'))) {
+    assert.ok(stream.unsent > 0);
+    await turn();
+  }
+});
+
 test('a connection that is refused closes with the reason', async () => {
   const { port } = server.address() as net.AddressInfo;
   const closed = net.createServer().listen(0, '127.0.0.1');

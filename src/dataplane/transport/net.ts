@@ -39,8 +39,8 @@ export const SHARED = Buffer.allocUnsafeSlow(65_536);
 /** The part of it that a socket reads into whose bytes are forwarded by the kernel: a look at what comes. */
 const GLANCE = SHARED.subarray(0, MUCH_BYTES);
 
-/** Opened when it is needed first; null where the system has none. */
-let splicing: SplicePipe | null | undefined;
+/** Opened when it is needed first; null until then, and as long as the system has none to give. */
+let splicing: SplicePipe | null = null;
 /** Takes what a socket did not take of what was spliced to it. */
 let overflow: ReadBuffer | null = null;
 
@@ -178,7 +178,7 @@ export class NetStream implements ByteStream {
     this.forwarded = false;
     if (!this.bulk || !this.filled || this.paused || !this.inClear) return 0;
     if (!(to instanceof NetStream) || !to.inClear) return 0;
-    if (splicing === undefined) splicing = openSplicePipe(READ_BUFFER_BYTES);
+    splicing ??= openSplicePipe(READ_BUFFER_BYTES);
     const [out, into] = [descriptorOf(this.socket), descriptorOf(to.socket)];
     if (splicing === null || out < 0 || into < 0) return 0;
     to.flush();
@@ -250,8 +250,10 @@ export class NetStream implements ByteStream {
 
   get unsent(): number {
     const handle = (this.socket as unknown as { _handle: { writeQueueSize: number } | null })._handle;
+    // What a failed write had to send is counted by nobody.
+    const lost = this.socket.errored === null ? 0 : 1;
     // The stream counts a chunk until all of it is taken, the handle what is left of it.
-    return this.pending.length + this.socket.writableLength + (handle?.writeQueueSize ?? 0);
+    return lost + this.pending.length + this.socket.writableLength + (handle?.writeQueueSize ?? 0);
   }
 
   destroyAfterFlush(): void {

@@ -40,7 +40,7 @@ export interface ByteStream {
   readonly hasMore: boolean;
   /** Sends what was written, then FIN; the peer may still send. */
   end(): void;
-  /** Falls with every byte that the kernel takes; 0 when it has taken all. Only good for comparing. */
+  /** Falls with every byte that the kernel takes; 0 when it has taken all, so never once a write failed. Only good for comparing. */
   readonly unsent: number;
   /** Sends what was written, then closes without waiting for the peer. `onClose` follows. */
   destroyAfterFlush(): void;
