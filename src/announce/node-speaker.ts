@@ -37,6 +37,14 @@ export interface NodeSpeakerSettings {
   readonly announceExcludedNodes: boolean;
 }
 
+/** Who serves, in this program, the addresses that are announced. */
+export interface AddressUser {
+  /** Resolves when another node may take the address: little is cut then. New connections to it wait until `retain`. */
+  release(address: string): Promise<void>;
+  /** The address has gone, or stays. No harm without a `release`. */
+  retain(address: string): void;
+}
+
 export interface NodeSpeakerOptions {
   readonly settings: NodeSpeakerSettings;
   /** What all speakers share; null: there are no others. */
@@ -45,6 +53,8 @@ export interface NodeSpeakerOptions {
   readonly metallbNamespace: string | null;
   /** Announce also where no Node object describes this host. */
   readonly withoutNode: boolean;
+  /** null: another program does. */
+  readonly user: AddressUser | null;
   readonly onEvent: (
     level: 'info' | 'warn',
     event: string,
@@ -60,6 +70,8 @@ const NO_PROBLEMS: readonly Problem[] = [];
 const MAX_NOTICES = 20;
 /** A speaker that missed so many heartbeats is dead. */
 const MISSED_HEARTBEATS = 4;
+/** Who serves an address may take this long to let it go; it takes less unless it hangs. */
+const RELEASE_MS = 1200;
 /** How often is looked which conflicts are over. */
 const FORGET_MS = 30_000;
 /** Peers read it (RFC 9003). */
@@ -151,14 +163,29 @@ export class NodeSpeaker {
   /** Resolves when neighbours and routers know that we are gone. */
   async stop(): Promise<void> {
     clearInterval(this.#forgetting);
-    const kind = this.#keepsRoutes() ? 'restart' : 'shutdown';
-    await Promise.all([this.#layer2?.stop(), this.#routing?.stop({ kind, text: FAREWELL })]);
+    await Promise.all([this.#layer2?.stop(), this.#stopRouting()]);
   }
 
-  /** A cordoned Node is about to be emptied: then nobody comes back soon. */
+  async #stopRouting(): Promise<void> {
+    const { user } = this.#options;
+    if (user !== null) await Promise.all(this.#routed().map((address) => user.release(address)));
+    const kind = this.#keepsRoutes() ? 'restart' : 'shutdown';
+    await this.#routing?.stop({ kind, text: FAREWELL });
+  }
+
+  /** Addresses that routers are told of. */
+  #routed(): string[] {
+    const { services, bgp } = this.#plan ?? { services: [], bgp: { services: new Map() } };
+    return services
+      .filter(({ service }) => bgp.services.get(service.meta.key)?.verdict === 'announced')
+      .flatMap(({ addresses }) => addresses.map(({ address }) => address));
+  }
+
+  /** A cordoned Node is about to be emptied: then nobody comes back soon. What we serve ourselves ends with us. */
   #keepsRoutes(): boolean {
-    const { stop } = this.#options.settings;
-    return stop === 'keep' || (stop === 'auto' && this.#plan?.node.unschedulable === false);
+    const { settings, user } = this.#options;
+    const comesBack = user === null && this.#plan?.node.unschedulable === false;
+    return settings.stop === 'keep' || (settings.stop === 'auto' && comesBack);
   }
 
   #ownNode({ nodes }: Snapshot): Node | null {
@@ -215,13 +242,20 @@ export class NodeSpeaker {
         intervalMs: heartbeatMs,
         missed: MISSED_HEARTBEATS,
         excludedInterfaces,
+        releaseMs: this.#options.user === null ? 0 : RELEASE_MS,
       },
       {
+        onRelease: (address) => this.#release(address),
+        onRetain: (address) => this.#options.user?.retain(address),
         onStatus: (status) => this.#onNeighbours(status),
         onConflict: (conflict) => this.#onConflict(conflict),
         onProblem: (text) => this.#notice(text),
       },
     );
+  }
+
+  #release(address: string): void {
+    void this.#options.user?.release(address).then(() => this.#layer2?.released(address));
   }
 
   #onSession(status: SessionStatus): void {

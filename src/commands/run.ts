@@ -103,6 +103,7 @@ async function assemble(settings: Settings, output: LogOutput): Promise<Parts> {
           api,
           log,
           metrics,
+          user: dataplane.release,
           onProblems: () => pipeline.again(),
         });
   const admin = await openAdmin(settings, settings.readyFile !== null, {

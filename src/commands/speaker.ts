@@ -59,7 +59,7 @@ async function start(
     problems.update(...fromObjects, announcing.problems);
     metrics.recordObjects({}, problems.counts);
   };
-  const announcing = startAnnouncing({ settings, api, log, metrics, onProblems: tell });
+  const announcing = startAnnouncing({ settings, api, log, metrics, user: null, onProblems: tell });
   const onSnapshot = (snapshot: Snapshot): void => {
     if (!source.want({ names: NO_NAMES, secrets: announcing.secretsFor(snapshot) })) return;
     const plan = addresses.update(snapshot, api === null ? 'decides' : 'follows');

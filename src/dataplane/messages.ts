@@ -15,6 +15,11 @@ export type ToWorker =
   | { readonly kind: 'commit'; readonly generation: number }
   /** Send what was counted since the last report now. */
   | { readonly kind: 'report'; readonly id: number }
+  /**
+   * Another host is about to have this address: its clients are to leave. Answered with `finished` when nothing runs
+   * on connections to it, or after `mostMs`.
+   */
+  | { readonly kind: 'finish'; readonly id: number; readonly address: string; readonly mostMs: number }
   /** Finish what runs, take nothing new; answered with `drained`. */
   | { readonly kind: 'drain' };
 
@@ -40,6 +45,7 @@ export type FromWorker =
       readonly event: string;
       readonly fields: Record<string, string | number>;
     }
+  | { readonly kind: 'finished'; readonly id: number }
   | { readonly kind: 'drained' };
 
 export interface BoundAddress {

@@ -3,6 +3,8 @@ import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { test } from 'node:test';
+import { fieldValue } from '../../test/kit/http-message.ts';
+import { connect as connectRaw } from '../../test/kit/raw-client.ts';
 import { eventually } from '../../test/kit/waiting.ts';
 import { EMPTY_TABLE } from '../model/routing-table.ts';
 import { type DataplaneConfig, DEFAULT_LIMITS, DEFAULT_TIMEOUTS, type ListenerConfig } from './config.ts';
@@ -68,4 +70,47 @@ test('a worker whose address is taken at its restart leaves nothing behind, and 
   await eventually(() => reached(portOf('taken')));
   await reached(portOf('free'));
   await eventually(() => assert.equal(dataplaneThreads(), 1));
+});
+
+test('an address is let go when the requests of its own connections have ended', async (t) => {
+  const listener = { name: 'all', scheme: 'http', address: '0.0.0.0', port: 0 } as const;
+  const { timeouts, ...rest } = config([listener]);
+  const patient = { ...rest, timeouts: { ...timeouts, drainIdle: 60_000 } };
+  const supervisor = new Supervisor(patient, 2, {
+    onStats: () => {},
+    onAccessLog: () => {},
+    onEvent: () => {},
+    onLive: () => {},
+    onWorkerRestart: () => {},
+  });
+  t.after(() => supervisor.stop(0));
+  supervisor.apply({ ...EMPTY_TABLE, generation: 1 });
+  const [{ port } = { port: 0 }] = await supervisor.start();
+  const [line, host] = ['GET / HTTP/1.1\r\n', 'Host: h\r\n\r\n'];
+  const client = (address: string) => connectRaw(t, port, address);
+
+  const idle = await client('127.0.0.2');
+  idle.send(line + host);
+  await idle.response();
+  await supervisor.finish('127.0.0.2', 60_000);
+  assert.equal(await idle.ended(), 'fin');
+  idle.close();
+
+  const [running, elsewhere] = [await client('127.0.0.2'), await client('127.0.0.1')];
+  running.send(line);
+  elsewhere.send(line);
+  let isOver = false;
+  const over = supervisor.finish('127.0.0.2', 60_000).then(() => {
+    isOver = true;
+  });
+  await supervisor.finish('127.0.0.3', 60_000);
+  assert.equal(isOver, false);
+  await supervisor.finish('127.0.0.2', 1);
+  assert.equal(isOver, false, 'the one who waits less gets its answer alone');
+  running.send(host);
+  assert.equal(fieldValue(await running.response(), 'connection'), 'close');
+  running.close();
+  await over;
+  elsewhere.send(host);
+  assert.equal(fieldValue(await elsewhere.response(), 'connection'), null);
 });

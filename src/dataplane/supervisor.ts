@@ -14,10 +14,10 @@ import type {
   StatsReport,
   ToWorker,
 } from './messages.ts';
-import { ReportRounds } from './report-rounds.ts';
 import { unpack } from './stats.ts';
 import { TableDelivery, TableStages } from './table-delivery.ts';
 import { TicketKeys } from './tls/ticket-keys.ts';
+import { WorkerRounds } from './worker-rounds.ts';
 
 const REPORT_MS = 5000;
 /** A worker that has not answered for this long hangs and is replaced. */
@@ -62,7 +62,8 @@ export class Supervisor {
   #handedOverAt = 0;
   #live: RoutingTable = EMPTY_TABLE;
   #stopping = false;
-  readonly #reports = new ReportRounds();
+  readonly #reports = new WorkerRounds();
+  readonly #finishing = new WorkerRounds();
   #timer: NodeJS.Timeout | null = null;
   readonly #stages = new TableStages();
   readonly #ticketKeys = new TicketKeys((keys) => {
@@ -114,12 +115,21 @@ export class Supervisor {
   }
 
   /** Asks all workers for what they counted; resolves when they answered, or after `timeoutMs`. */
-  async report(timeoutMs: number): Promise<void> {
-    const asked = this.#slots.filter((slot) => slot.listening);
-    const workers = new Set(asked.map((slot) => slot.index));
-    await this.#reports.ask(workers, timeoutMs, (id) => {
-      for (const slot of asked) send(slot, { kind: 'report', id });
-    });
+  report(timeoutMs: number): Promise<void> {
+    return this.#ask(this.#reports, timeoutMs, (id) => ({ kind: 'report', id }));
+  }
+
+  /**
+   * Tells the clients that are connected to an address of this host to leave. Resolves when nothing runs on their
+   * connections, or after `mostMs`.
+   */
+  finish(address: string, mostMs: number): Promise<void> {
+    return this.#ask(this.#finishing, mostMs, (id) => ({ kind: 'finish', id, address, mostMs }));
+  }
+
+  /** The bound addresses; none before {@link start}. */
+  get addresses(): readonly BoundAddress[] {
+    return this.#addresses;
   }
 
   /** Lets what runs finish for at most `graceMs`, then ends the workers. */
@@ -201,6 +211,8 @@ export class Supervisor {
         return this.#onApplied(slot, message.pauseMs);
       case 'stats':
         return this.#onStats(slot, message.id, message.report);
+      case 'finished':
+        return this.#finishing.answered(slot.index, message.id);
       case 'access-log':
         return this.#events.onAccessLog(message.lines);
       case 'event':
@@ -211,6 +223,13 @@ export class Supervisor {
       default:
         return message satisfies never;
     }
+  }
+
+  #ask(rounds: WorkerRounds, timeoutMs: number, question: (id: number) => ToWorker): Promise<void> {
+    const asked = this.#slots.filter((slot) => slot.listening);
+    return rounds.ask(new Set(asked.map((slot) => slot.index)), timeoutMs, (id) => {
+      for (const slot of asked) send(slot, question(id));
+    });
   }
 
   #bringUpToDate(slot: Slot): void {

@@ -6,6 +6,7 @@ import type { ClientConnection, ClientListener } from './exchange/client-listene
 import type { Dataplane } from './exchange/dataplane.ts';
 import { compileRoute, type LiveRoute } from './exchange/live-route.ts';
 import { TrustedProxies } from './exchange/peer.ts';
+import { finishConnections } from './finish-connections.ts';
 import { Http1ServerConnection } from './http1/server.ts';
 import { CleartextSniffer } from './http2/cleartext.ts';
 import { Http2ServerConnection, type Http2Shared } from './http2/connection.ts';
@@ -248,6 +249,10 @@ port.on('message', (message: ToWorker) => {
       return;
     case 'report':
       return report(message.id);
+    case 'finish':
+      return finishConnections({ connections, waiting }, message.address, message.mostMs, () =>
+        post({ kind: 'finished', id: message.id }),
+      );
     case 'drain':
       void drain();
       return;

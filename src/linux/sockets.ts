@@ -13,6 +13,7 @@ const MSG_DONTWAIT_NOSIGNAL = 0x4040;
 
 const SOL_SOCKET = 1;
 const SO_REUSEADDR = 2;
+const SO_REUSEPORT = 15;
 const SO_BINDTODEVICE = 25;
 const SO_ATTACH_FILTER = 26;
 const IPPROTO_IP = 0;
@@ -98,6 +99,9 @@ function setNumber(fd: number, level: number, name: number, value: number): stri
 }
 
 export const reuseAddress = (fd: number): string | null => setNumber(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+
+/** Others that have it, too, may listen on the same address and port. */
+export const reusePort = (fd: number): string | null => setNumber(fd, SOL_SOCKET, SO_REUSEPORT, 1);
 
 /** An IPv6 socket then leaves IPv4 to others. */
 export const onlyIpv6 = (fd: number): string | null => setNumber(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);

@@ -435,7 +435,7 @@ export const OPTIONS = {
     'speakerStop',
     value.choice('auto', 'withdraw', 'keep'),
     'auto',
-    'What becomes of BGP routes at the end: withdraw takes them back, keep leaves them with peers that do graceful restart; auto keeps them unless the Node is cordoned.',
+    'What becomes of BGP routes at the end: withdraw takes them back, keep leaves them with peers that do graceful restart; auto keeps them unless the Node is cordoned or it is run that ends, which serves what it announces.',
   ),
   excludedInterfaces: option(
     'Speaker',

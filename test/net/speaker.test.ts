@@ -160,6 +160,16 @@ describe('over BGP', { skip }, () => {
     await leadsTo('203.0.113.0', []);
   });
 
+  test('who also serves takes its routes back at the end: peers would send to nobody', async (t) => {
+    const keeps = bgpPeer({ peerAddress: ROUTER, enableGracefulRestart: true });
+    const objects = [pool(['203.0.113.0/24']), bgpAdvertisement, keeps, ...web({}, 'node-a')];
+    const { start, leadsTo } = await site(t, objects);
+    const proxy = await start(0, 'run', '--http', ':80', '--https', 'off', '--workers', '1');
+    await leadsTo('203.0.113.0', [ADDRESSES[0]]);
+    await proxy.end('SIGTERM');
+    await leadsTo('203.0.113.0', []);
+  });
+
   test('1,000 Services are 1,000 routes in the router', async (t) => {
     const services = Array.from({ length: 1000 }, (_, i) =>
       loadBalancer(`web-${i}`, [endpoint('10.0.0.1', 'node-a')]),

@@ -18,6 +18,8 @@ const DETECT = INTERVAL * MISSED;
 const MOST_DELAY = 20;
 /** What is on its way, and two beats to be waited for. */
 const SLACK = 2 * INTERVAL + 3 * MOST_DELAY;
+/** Who serves an address takes at most this long, or longer, to let it go. */
+const RELEASE = 800;
 const SEEDS = 40;
 
 interface Speaker {
@@ -60,7 +62,8 @@ class World {
 
   start(name: string): void {
     const membership = new Membership(name, ++this.#boots, { intervalMs: INTERVAL, missed: MISSED });
-    const timing = { detectMs: DETECT, probeMs: 100, retryMs: 500 };
+    const releaseMs = this.random.pick([0, RELEASE]);
+    const timing = { detectMs: DETECT, probeMs: 100, retryMs: 500, releaseMs };
     const ownership = new Ownership(name, timing, this.now);
     const beatAt = this.now + this.random.int(0, INTERVAL);
     const speaker: Speaker = { name, membership, ownership, announced: new Map(), beatAt };
@@ -94,6 +97,7 @@ class World {
   leave(speaker: Speaker): void {
     speaker.membership.setPresence('leaving');
     speaker.ownership.leave();
+    this.look(speaker);
     this.beat(speaker, true);
   }
 
@@ -148,7 +152,8 @@ class World {
     for (const { type, address } of actions) {
       if (type === 'announce') speaker.announced.set(address, { since: this.now, bursts: 0 });
       else if (type === 'withdraw') speaker.announced.delete(address);
-      else
+      else if (type === 'release') this.letGo(speaker, address);
+      else if (type === 'probe')
         this.say(speaker.name, (other) => {
           other.ownership.probed(address, speaker.name < other.name, this.now);
           if (!other.announced.has(address)) return;
@@ -159,6 +164,17 @@ class World {
     }
     if (actions.some(({ type }) => type !== 'probe')) this.beat(speaker, true);
     this.burst(speaker);
+  }
+
+  letGo(speaker: Speaker, address: string): void {
+    const at = this.now + this.random.int(0, 2 * RELEASE);
+    this.#queue.push({
+      at,
+      run: () => {
+        speaker.ownership.released(address);
+        if (this.speakers.get(speaker.name) === speaker) this.beat(speaker, true);
+      },
+    });
   }
 
   burst(speaker: Speaker): void {

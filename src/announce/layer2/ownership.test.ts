@@ -5,12 +5,14 @@ import { Ownership } from './ownership.ts';
 import type { Member, WantedAddress } from './wanted.ts';
 
 const VIP = '192.0.2.100';
-const TIMING = { detectMs: 400, probeMs: 100, retryMs: 500 };
+const TIMING = { detectMs: 400, probeMs: 100, retryMs: 500, releaseMs: 0 };
 const wanted = (nodes: string): WantedAddress[] => [
   { address: VIP, candidates: [...nodes].map((node) => ({ node, interfaces: null })) },
 ];
 const announce = { type: 'announce', address: VIP, interfaces: ['eth0'] };
 const probe = { type: 'probe', address: VIP, interfaces: ['eth0'] };
+const release = { type: 'release', address: VIP };
+const retain = { type: 'retain', address: VIP };
 const withdraw = { type: 'withdraw', address: VIP };
 
 /** `b` has the address in hand when it is asked for as `b!`, and would hand it over as `b?`. */
@@ -23,15 +25,15 @@ const members = (...names: string[]) =>
     }),
   );
 /** Speaker b, elected, after it listened. */
-function listened(nodes = 'ba') {
-  const ownership = new Ownership('b', TIMING, 0);
+function listened(nodes = 'ba', timing = TIMING) {
+  const ownership = new Ownership('b', timing, 0);
   ownership.plan(wanted(nodes), 0);
   ownership.members(members('a', 'b'), 1);
   return ownership;
 }
 /** Speaker b, which announces. */
-function announcing() {
-  const ownership = listened();
+function announcing(timing = TIMING) {
+  const ownership = listened('ba', timing);
   for (const now of [400, 450, 500]) ownership.tick(now);
   return ownership;
 }
@@ -87,6 +89,50 @@ describe('an address that another speaker has', () => {
     const ownership = announcing();
     assert.deepEqual(ownership.plan(wanted('ab'), 600), []);
     assert.deepEqual(ownership.tick(60_000), []);
+  });
+});
+
+describe('an address that is served here', () => {
+  const serving = () => announcing({ ...TIMING, releaseMs: 1000 });
+
+  test('is handed over once it has been let go', () => {
+    const ownership = serving();
+    assert.deepEqual(ownership.plan(wanted('ab'), 600), [release]);
+    assert.deepEqual([[...ownership.claims()], ownership.tick(700)], [[[VIP, false]], []]);
+    ownership.released(VIP);
+    assert.deepEqual([...ownership.claims()], [[VIP, true]]);
+    assert.deepEqual(ownership.members(members('a!', 'b'), 800), [withdraw]);
+  });
+
+  test('is handed over when that takes too long', () => {
+    const ownership = serving();
+    ownership.plan(wanted('ab'), 600);
+    assert.deepEqual([ownership.deadline(), ownership.tick(1599)], [1600, []]);
+    assert.deepEqual([...ownership.claims()], [[VIP, false]]);
+    assert.deepEqual([ownership.tick(1600), [...ownership.claims()]], [[], [[VIP, true]]]);
+    assert.equal(ownership.deadline(), Number.POSITIVE_INFINITY);
+  });
+
+  test('is served on when it is not handed over after all, and let go anew the next time', () => {
+    const ownership = serving();
+    ownership.plan(wanted('ab'), 600);
+    assert.deepEqual(ownership.plan(wanted('ba'), 700), [retain]);
+    ownership.released(VIP);
+    assert.deepEqual([...ownership.claims()], [[VIP, false]]);
+    assert.deepEqual(ownership.plan(wanted('ab'), 800), [release]);
+    assert.deepEqual([...ownership.claims()], [[VIP, false]]);
+  });
+
+  test('goes at once when the next one has it already', () => {
+    const ownership = serving();
+    ownership.plan(wanted('ab'), 600);
+    assert.deepEqual(ownership.answered(VIP, 'a', 650), [withdraw]);
+  });
+
+  test('is let go at leaving, too', () => {
+    const ownership = serving();
+    ownership.leave();
+    assert.deepEqual(ownership.tick(600), [release]);
   });
 });
 

@@ -4,7 +4,8 @@
  * All speakers elect the same one from the same plan ({@link elect}); this is about the moments in which they do not
  * know the same. Two rules:
  *
- * - An address goes from hand to hand. The old one says that it would hand over, the new one answers and says so
+ * - An address goes from hand to hand. The old one lets who serves it finish ({@link OwnershipTiming.releaseMs}), then
+ *   says that it would hand over, the new one answers and says so
  *   (claims travel with heartbeats), the old one stops when it hears that. Who does not agree, since it knows another
  *   plan or another membership, keeps the address.
  * - An address that nobody claims is asked for on the wire first. Who is cut off from us but lives still answers
@@ -22,12 +23,18 @@ export interface OwnershipTiming {
   readonly probeMs: number;
   /** When an address that is in use is asked for again. */
   readonly retryMs: number;
+  /** How long who serves an address may take to let it go, before it is handed over; 0: nobody is asked. */
+  readonly releaseMs: number;
 }
 
 export type OwnershipAction =
   /** Answer from now on, on these interfaces; again when they changed. */
   | { readonly type: 'announce'; readonly address: string; readonly interfaces: readonly string[] }
   | { readonly type: 'withdraw'; readonly address: string }
+  /** Let it go, for it is to be handed over; {@link Ownership.released} says that this is done. */
+  | { readonly type: 'release'; readonly address: string }
+  /** It is not handed over after all. */
+  | { readonly type: 'retain'; readonly address: string }
   /** Ask on the wire who has it. */
   | { readonly type: 'probe'; readonly address: string; readonly interfaces: readonly string[] };
 
@@ -59,6 +66,10 @@ interface Entry {
   readonly rivals: Map<string, { readonly first: number; readonly last: number }>;
   /** When they were last told that we have it. */
   toldAt: number;
+  /** Whether who serves it has let it go: not asked to, asked, done. */
+  release: 'no' | 'asked' | 'done';
+  /** Until when that is waited for. */
+  releaseBy: number;
 }
 
 export class Ownership {
@@ -78,9 +89,11 @@ export class Ownership {
 
   /** Addresses that we answer for, and whether we would hand them over. */
   *claims(): Iterable<readonly [address: string, yielding: boolean]> {
-    for (const { address, state, wanted } of this.#entries.values())
-      if (state === 'announcing')
-        yield [address, this.#leaving || elect(wanted, this.#members) !== this.#self];
+    for (const { address, state, wanted, release } of this.#entries.values()) {
+      if (state !== 'announcing') continue;
+      const elected = elect(wanted, this.#members);
+      yield [address, elected === null || (elected !== this.#self && release === 'done')];
+    }
   }
 
   /** Of every wanted address: what we do about it, and who should announce it by what we know. */
@@ -136,6 +149,12 @@ export class Ownership {
     if (entry?.state === 'probing' && byLowerMac) this.#enter(entry, 'in-use', now);
   }
 
+  /** Who serves the address has let it go. */
+  released(address: string): void {
+    const entry = this.#entries.get(address);
+    if (entry?.release === 'asked') entry.release = 'done';
+  }
+
   /** Nothing is taken any more; what we have goes as soon as another one claims it. */
   leave(): void {
     this.#leaving = true;
@@ -164,7 +183,7 @@ export class Ownership {
     const { probeMs, retryMs } = this.#timing;
     switch (entry.state) {
       case 'announcing':
-        return entry.judgeAt;
+        return entry.release === 'asked' ? Math.min(entry.judgeAt, entry.releaseBy) : entry.judgeAt;
       case 'probing':
         return entry.since + (entry.askedTwice ? probeMs : probeMs / 2);
       case 'in-use':
@@ -195,6 +214,7 @@ export class Ownership {
       actions.push({ type: 'withdraw', address });
       return;
     }
+    this.#letGo(entry, now, actions);
     entry.judgeAt = tooLong ? now + this.#timing.detectMs : entry.doubledAt + this.#timing.detectMs;
     const interfaces = this.#interfaces(entry);
     // Who gave way to us was believed by hosts until now.
@@ -203,6 +223,21 @@ export class Ownership {
       entry.interfaces = interfaces;
       actions.push({ type: 'announce', address, interfaces });
     }
+  }
+
+  /** Before we say that we would hand an address over, who serves it is asked to let it go. */
+  #letGo(entry: Entry, now: number, actions: OwnershipAction[]): void {
+    const { address, wanted } = entry;
+    const elected = elect(wanted, this.#members);
+    if (elected === null || elected === this.#self) {
+      if (entry.release !== 'no') actions.push({ type: 'retain', address });
+      entry.release = 'no';
+    } else if (entry.release === 'no') {
+      const { releaseMs } = this.#timing;
+      entry.release = releaseMs > 0 ? 'asked' : 'done';
+      entry.releaseBy = now + releaseMs;
+      if (releaseMs > 0) actions.push({ type: 'release', address });
+    } else if (now >= entry.releaseBy) entry.release = 'done';
   }
 
   /** We would hand the address over, and somebody has it who would not; or nobody may have it, we neither. */
@@ -263,6 +298,7 @@ export class Ownership {
     entry.askedTwice = false;
     entry.doubledAt = Number.POSITIVE_INFINITY;
     entry.judgeAt = Number.POSITIVE_INFINITY;
+    entry.release = 'no';
     entry.rivals.clear();
   }
 
@@ -292,6 +328,8 @@ function newEntry(wanted: WantedAddress, now: number): Entry {
     judgeAt: Number.POSITIVE_INFINITY,
     rivals: new Map(),
     toldAt: Number.NEGATIVE_INFINITY,
+    release: 'no',
+    releaseBy: Number.POSITIVE_INFINITY,
   };
 }
 

@@ -27,6 +27,8 @@ export interface Layer2Settings {
   readonly missed: number;
   /** Regular expressions of interfaces that are never used. */
   readonly excludedInterfaces: readonly string[];
+  /** How long who serves an address may take to let it go before it is handed over; 0: nobody is asked. */
+  readonly releaseMs: number;
 }
 
 export interface Layer2Wanted {
@@ -41,6 +43,10 @@ export interface Layer2Events {
   onConflict(conflict: Layer2Conflict): void;
   /** What an operator should know. */
   onProblem(text: string): void;
+  /** Another speaker is to take the address: let it go and say so by {@link Layer2Speaker.released}. */
+  onRelease(address: string): void;
+  /** The address has gone, or stays after all. */
+  onRetain(address: string): void;
 }
 
 interface Announced {
@@ -81,13 +87,13 @@ export class Layer2Speaker {
   #left: (() => void) | null = null;
 
   constructor(settings: Layer2Settings, events: Layer2Events) {
-    const { node, key, intervalMs, missed, port, address } = settings;
+    const { node, key, intervalMs, missed, port, address, releaseMs } = settings;
     const now = performance.now();
     this.#settings = settings;
     this.#events = events;
     this.#key = key === null ? null : new SecretBytes(key);
     this.#membership = new Membership(node, randomBytes(8).readBigUInt64BE(), { intervalMs, missed });
-    const timing = { detectMs: this.#membership.detectMs, probeMs: PROBE_MS, retryMs: RETRY_MS };
+    const timing = { detectMs: this.#membership.detectMs, probeMs: PROBE_MS, retryMs: RETRY_MS, releaseMs };
     this.#ownership = new Ownership(node, timing, now);
     const { onProblem } = events;
     this.#port = new HeartbeatPort({
@@ -147,6 +153,12 @@ export class Layer2Speaker {
     };
   }
 
+  /** Who serves the address has let it go. */
+  released(address: string): void {
+    this.#ownership.released(address);
+    this.#send(true);
+  }
+
   /** Hands all addresses over; resolves when others have them, or nobody took them for two seconds. */
   async leave(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -155,8 +167,8 @@ export class Layer2Speaker {
     this.#ownership.leave();
     // Who is not heard just now may be so in a moment.
     const late = setTimeout(resolve, this.#hosts.length === 0 ? 0 : LEAVE_MS);
+    this.#step(performance.now());
     this.#send(true);
-    this.#settle(performance.now());
     await promise;
     clearTimeout(late);
     this.close();
@@ -231,7 +243,12 @@ export class Layer2Speaker {
         return this.#on(action.interfaces, (segment) => segment.probe(address));
       case 'withdraw':
         this.#on(null, (segment) => segment.disown(address));
-        return void this.#announced.delete(address);
+        this.#announced.delete(address);
+        return this.#events.onRetain(address);
+      case 'release':
+        return this.#events.onRelease(address);
+      case 'retain':
+        return this.#events.onRetain(address);
       case 'announce':
         this.#on(null, (segment) => {
           if (action.interfaces.includes(segment.interface.name)) segment.own(address);

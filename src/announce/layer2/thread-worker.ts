@@ -13,12 +13,16 @@ const speaker = new Layer2Speaker(workerData as Layer2Settings, {
   onStatus: (status) => tell({ kind: 'status', status }),
   onConflict: (conflict) => tell({ kind: 'conflict', conflict }),
   onProblem: (text) => tell({ kind: 'problem', text }),
+  onRelease: (address) => tell({ kind: 'release', address }),
+  onRetain: (address) => tell({ kind: 'retain', address }),
 });
 
 function perform(message: ToLayer2Thread): void {
   switch (message.kind) {
     case 'apply':
       return speaker.apply(message.wanted);
+    case 'released':
+      return speaker.released(message.address);
     case 'stop':
       clearInterval(report);
       return void speaker.leave().then(() => {

@@ -8,12 +8,14 @@ import type { Layer2Conflict, Layer2Status } from './status.ts';
 
 export type ToLayer2Thread =
   | { readonly kind: 'apply'; readonly wanted: Layer2Wanted }
+  | { readonly kind: 'released'; readonly address: string }
   | { readonly kind: 'stop' };
 
 export type FromLayer2Thread =
   | { readonly kind: 'status'; readonly status: Layer2Status }
   | { readonly kind: 'conflict'; readonly conflict: Layer2Conflict }
   | { readonly kind: 'problem'; readonly text: string }
+  | { readonly kind: 'release' | 'retain'; readonly address: string }
   | { readonly kind: 'stopped' };
 
 export class Layer2Thread {
@@ -34,6 +36,11 @@ export class Layer2Thread {
     this.#thread.tell({ kind: 'apply', wanted });
   }
 
+  /** What {@link Layer2Events.onRelease} asked for is done. */
+  released(address: string): void {
+    this.#thread.tell({ kind: 'released', address });
+  }
+
   /** Resolves when other speakers have our addresses, or after five seconds; the thread has ended then. */
   stop(): Promise<void> {
     return this.#thread.stop({ kind: 'stop' });
@@ -47,6 +54,10 @@ export class Layer2Thread {
         return this.#events.onConflict(message.conflict);
       case 'problem':
         return this.#events.onProblem(message.text);
+      case 'release':
+        return this.#events.onRelease(message.address);
+      case 'retain':
+        return this.#events.onRetain(message.address);
       case 'stopped':
         return this.#thread.hasStopped();
       default:

@@ -1,7 +1,7 @@
 /** A speaker with what it writes to the cluster; the same for `run` and `speaker`. */
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { NodeSpeaker } from '../../announce/node-speaker.ts';
+import { type AddressUser, NodeSpeaker } from '../../announce/node-speaker.ts';
 import type { AddressPlan } from '../../ipam/address-planner.ts';
 import { exposedServices } from '../../ipam/service-addresses.ts';
 import type { KubernetesApi } from '../../kubernetes/api.ts';
@@ -35,6 +35,8 @@ export interface AnnouncingOptions {
   readonly api: KubernetesApi | null;
   readonly log: Log;
   readonly metrics: Metrics;
+  /** null: what is announced is served by another program. */
+  readonly user: AddressUser | null;
   /** {@link Announcing.problems} changed without an update. */
   readonly onProblems: () => void;
 }
@@ -45,7 +47,7 @@ const LEAST_KEY_BYTES = 16;
 
 /** Throws with a message for the user when a setting cannot be used. */
 export function startAnnouncing(options: AnnouncingOptions): Announcing {
-  const { settings, log, metrics, onProblems } = options;
+  const { settings, log, metrics, user, onProblems } = options;
   const { speaker: own, source } = settings;
   let newest = EMPTY_SNAPSHOT;
   let told: readonly Problem[] = [];
@@ -60,6 +62,7 @@ export function startAnnouncing(options: AnnouncingOptions): Announcing {
     key: own.key === null ? null : readKey(own.key),
     metallbNamespace: addressOptions(settings.addresses, source.kind).poolNamespace,
     withoutNode: source.kind === 'manifests',
+    user,
     onEvent: (level, event, message, fields) => log[level](event, message, fields),
     onChange,
   });

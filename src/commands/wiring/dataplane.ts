@@ -1,4 +1,5 @@
 /** The data plane, with what it tells in the log and in the metrics. */
+import { AddressRelease } from '../../dataplane/address-release.ts';
 import type { BoundAddress } from '../../dataplane/messages.ts';
 import { Supervisor } from '../../dataplane/supervisor.ts';
 import { EMPTY_TABLE, type RoutingTable } from '../../model/routing-table.ts';
@@ -15,6 +16,8 @@ export interface Change extends Pick<Reload, 'objects' | 'problems'> {
 
 export class Dataplane {
   readonly supervisor: Supervisor;
+  /** For whoever announces addresses that are served here. */
+  readonly release: AddressRelease;
   readonly #log: Log;
   readonly #metrics: Metrics;
   /** The newest one; null before the first. */
@@ -36,6 +39,10 @@ export class Dataplane {
         metrics.removeWorker(worker);
       },
       onLive: (table, elapsedMs, worstPauseMs) => this.#onLive(table, elapsedMs, worstPauseMs),
+    });
+    this.release = new AddressRelease({
+      ports: (address) => portsFor(address, this.supervisor.addresses),
+      finish: (address, mostMs) => this.supervisor.finish(address, mostMs),
     });
   }
 
@@ -88,6 +95,12 @@ export class Dataplane {
     });
     this.#isLive.resolve();
   }
+}
+
+/** The ports of listeners that serve an address: bound to it or to all. */
+function portsFor(address: string, bound: readonly BoundAddress[]): ReadonlySet<number> {
+  const serving = bound.filter((entry) => [address, '0.0.0.0', '::'].includes(entry.address));
+  return new Set(serving.map(({ port }) => port));
 }
 
 function round(ms: number): number {

@@ -519,9 +519,17 @@ export class Http1ServerConnection implements StreamOwner, ClientConnection, Dow
   }
 
   /** Whoever was not told `Connection: close` yet may send one more request. */
-  drain(): void {
+  drain(now = false): void {
     this.leaving = true;
-    if (this.reading === HEAD && !this.headStarted) rearm(this);
+    if (this.reading !== HEAD || this.headStarted) return;
+    if (now && this.idle) this.hangUp();
+    else rearm(this);
+  }
+
+  /** A tunnel may last for days; who asked before and asks nothing now knows that the connection may end at any time. */
+  get idle(): boolean {
+    if (this.reading === TUNNEL) return true;
+    return this.reading === HEAD && !this.headStarted && this.exchange === null && this.requests > 0;
   }
 
   #connectionLine(): string {

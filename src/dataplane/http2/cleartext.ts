@@ -73,6 +73,10 @@ export class CleartextSniffer implements StreamOwner, ClientConnection, Timed {
     wheel.set(this, config.timeouts.drainIdle);
   }
 
+  get idle(): boolean {
+    return false;
+  }
+
   onDeadline(): void {
     this.#listener.dataplane.stats.counters['limit_hits_total:request_head_timeout']++;
     this.stream.destroy();

@@ -437,6 +437,11 @@ export class Http2ServerConnection implements StreamOwner, ClientConnection, Fra
     wheel.set(this, config.timeouts.drainIdle);
   }
 
+  /** Once told to leave, it is closed when the last stream has ended. */
+  get idle(): boolean {
+    return false;
+  }
+
   #lastWord(): void {
     this.#state = GONE;
     this.#servedId = this.#lastId;

@@ -232,6 +232,11 @@ export class Tunnel implements StreamOwner, EndpointSideOwner, ClientConnection,
   /** Both sides run on until they end, or the time for the drain is over. */
   drain(): void {}
 
+  /** It may last for days. */
+  get idle(): boolean {
+    return true;
+  }
+
   onConnect(): void {}
 
   #leaveEndpoint(): void {

@@ -172,6 +172,11 @@ export class TlsHandshake implements StreamOwner, Timed {
     this.#leave();
   }
 
+  /** The connection that it is about. */
+  get stream(): ByteStream {
+    return this.#secure ?? this.#stream;
+  }
+
   /** When a drain begins nobody waits for clients that have not said what they want. */
   drain(): void {
     if (this.#secure === null) this.#stream.destroy();

@@ -15,6 +15,8 @@ const thread = new Layer2Thread(
     onStatus: (status) => tell({ event: 'status', ...status }),
     onConflict: (conflict) => tell({ event: 'conflict', ...conflict }),
     onProblem: (text) => tell({ event: 'problem', text }),
+    onRelease: () => {},
+    onRetain: () => {},
   },
 );
 createInterface({ input: process.stdin }).on('line', (line) => thread.set(JSON.parse(line) as Layer2Wanted));

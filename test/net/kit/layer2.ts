@@ -69,7 +69,7 @@ export class Layer2Process {
   ): Promise<Layer2Process> {
     const all = {
       ...{ port: 7947, address: null, key: 'a shared key', intervalMs: 100, missed: 4 },
-      ...{ excludedInterfaces: ['^lo$'], ...settings },
+      ...{ excludedInterfaces: ['^lo$'], releaseMs: 0, ...settings },
     };
     const program = join(import.meta.dirname, 'layer2-process.ts');
     const args = [...node, program, JSON.stringify(all)];

@@ -7,10 +7,11 @@ import { type Scope, within } from '../../kit/waiting.ts';
 import type { Namespace } from './namespaces.ts';
 import type { Asked } from './prober.ts';
 
-const SERVER = `require('node:http').createServer((request, response) => response.end('hello'))
-  .listen(8080, '0.0.0.0', () => console.log('listening'))`;
+const SERVER = `require('node:http').createServer((request, response) => {
+    request.resume().on('end', () => response.end('hello'));
+  }).listen(8080, '0.0.0.0', () => console.log('listening'))`;
 
-/** Answers everything on port 8080. */
+/** Answers everything on port 8080, once it has been read. */
 export async function serve(t: Scope, namespace: Namespace): Promise<void> {
   const child = namespace.start(t, process.execPath, ['-e', SERVER]);
   await within(once(child.stdout!, 'data'), 'the backend');
@@ -25,10 +26,13 @@ export class Traffic {
     this.#lines = createInterface({ input: process.stdout! })[Symbol.asyncIterator]();
   }
 
-  /** Asks every 10 ms from now on, each time on a new connection, and waits for an answer for so long. */
-  static start(t: Scope, namespace: Namespace, url: string, patienceMs: number): Traffic {
+  /**
+   * Asks every 10 ms from now on, each time on a new connection, and waits for an answer for so long; with a body that
+   * takes `bodyMs` to send.
+   */
+  static start(t: Scope, namespace: Namespace, url: string, patienceMs: number, bodyMs = 0): Traffic {
     const program = join(import.meta.dirname, 'prober.ts');
-    const args = ['--no-warnings', program, url, String(patienceMs)];
+    const args = ['--no-warnings', program, url, String(patienceMs), String(bodyMs)];
     return new Traffic(namespace.start(t, process.execPath, args));
   }
 
@@ -57,4 +61,12 @@ export function losses(asked: readonly Asked[]): {
     slowestMs: Math.round(Math.max(0, ...answered.map(({ took }) => took ?? 0))),
     failures: [...new Set(failed.map(({ failure }) => failure))],
   };
+}
+
+/** Whether there is a moment at which all that got no answer were under way. */
+export function wereLostAtOnce(asked: readonly Asked[]): boolean {
+  const failed = asked.filter(({ failure }) => failure !== '');
+  const lastBegan = Math.max(...failed.map(({ at }) => at));
+  const firstEnded = Math.min(...failed.map(({ at, took }) => at + (took ?? 0)));
+  return lastBegan <= firstEnded;
 }

@@ -1,5 +1,5 @@
-/** Rounds in which all workers are asked for what they counted. */
-export class ReportRounds {
+/** Questions that all workers are asked at once. */
+export class WorkerRounds {
   #last = 0;
   readonly #open = new Map<number, { readonly left: Set<number>; readonly done: () => void }>();
 
