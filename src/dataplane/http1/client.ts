@@ -246,10 +246,7 @@ export class Http1ClientConnection implements UpstreamConnection, UpstreamSide, 
     const { partial } = this;
     if (partial === null) return this.#readHeads(chunk, start, end);
     partial.append(chunk, start, end);
-    // A head that dribbles in is looked at again only when a line may have ended, or became too long.
-    const line = chunk.indexOf(10, start);
-    const tooLong = partial.length >= this.dataplane.config.limits.responseHeadBytes;
-    if ((line < 0 || line >= end) && !tooLong) return;
+    if (!partial.worthParsing()) return;
     this.partial = null;
     this.#readHeads(partial.bytes, 0, partial.length);
   }
@@ -266,6 +263,7 @@ export class Http1ClientConnection implements UpstreamConnection, UpstreamSide, 
       }
       if (next === 0) {
         this.partial = new Stash(bytes, i, stop);
+        this.partial.incomplete(this.dataplane.config.limits.responseHeadBytes);
         return;
       }
       const status = responseHead.status;

@@ -40,6 +40,8 @@ import {
 const SMALL_BODY = 8192;
 /** How far ahead of the running request is read: whoever is read hears of it when the client is gone. */
 const READ_AHEAD_BYTES = 8192;
+/** Empty lines before a head are not counted as a part of it. */
+const EMPTY_LINES_BYTES = 4;
 /** What is read and dropped of a body nobody wants, before the connection is closed instead. */
 const DISCARD_BYTES = 65_536;
 const DISCARD_MS = 1000;
@@ -103,11 +105,7 @@ export class Http1ServerConnection implements StreamOwner, ClientConnection, Dow
     if (stash === null) return this.#consume(bytes, start, end);
     stash.append(bytes, start, end);
     if (this.reading !== HEAD) return this.#pauseWhenAhead();
-    // A head that dribbles in is looked at again only when a line may have ended, or became too long.
-    const line = bytes.indexOf(10, start);
-    const mayParse = line >= 0 && line < end;
-    if (mayParse || stash.length > this.listener.dataplane.config.limits.requestLineBytes)
-      this.#consumeStash();
+    if (stash.worthParsing()) this.#consumeStash();
   }
 
   #consumeStash(): void {
@@ -187,6 +185,7 @@ export class Http1ServerConnection implements StreamOwner, ClientConnection, Dow
         if (this.requests > 0) dataplane.wheel.set(this, dataplane.config.timeouts.requestHead);
       }
       this.#append(bytes, start, end);
+      this.stash!.incomplete(limits.requestHeadBytes + EMPTY_LINES_BYTES);
       return end;
     }
     if (next === -414) dataplane.stats.counters['limit_hits_total:request_line']++;
