@@ -47,6 +47,7 @@ export const COUNTERS = [
   'limit_hits_total:send_timeout',
   'limit_hits_total:keep_alive_timeout',
   'limit_hits_total:connect_timeout',
+  'limit_hits_total:sockets',
   'limit_hits_total:response_timeout',
   'limit_hits_total:upstream_ping_timeout',
   'limit_hits_total:tunnel_timeout',

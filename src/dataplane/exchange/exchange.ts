@@ -318,8 +318,10 @@ export class Exchange implements Waiter, Timed {
     const endpoint = this.endpoint!;
     this.upstreamSide = null;
     leaveEndpoint(this);
-    if (blame && !(failure === 'closed' && this.reused) && endpoint.failed()) {
-      this.dataplane.stats.counters.upstream_ejections_total++;
+    const { counters } = this.dataplane.stats;
+    if (failure === 'out-of-sockets') counters['limit_hits_total:sockets']++;
+    else if (blame && !(failure === 'closed' && this.reused) && endpoint.failed()) {
+      counters.upstream_ejections_total++;
     }
     if (this.state === RESPONDING) {
       this.reason = failure;
@@ -332,7 +334,7 @@ export class Exchange implements Waiter, Timed {
         this.retrying = true;
         this.dataplane.retrying++;
       }
-      this.dataplane.stats.counters.upstream_retries_total++;
+      counters.upstream_retries_total++;
       return attempt(this, this.upstream!);
     }
     this.answer(statusFor(failure), failure);

@@ -17,6 +17,8 @@ const NEVER_RETRIED: ReadonlySet<UpstreamFailure> = new Set([
 const NOTHING_SENT: ReadonlySet<UpstreamFailure> = new Set([
   'connect-failed',
   'connect-timeout',
+  // Another endpoint may have an idle connection, or ports of ours left that lead to it.
+  'out-of-sockets',
   'not-http2',
   // Requests are sent over TLS that stands.
   'tls-handshake-failed',
@@ -52,6 +54,8 @@ export function statusFor(failure: UpstreamFailure): number {
       return 504;
     case 'head-too-large':
       return 431;
+    case 'out-of-sockets':
+      return 503;
     default:
       return 502;
   }

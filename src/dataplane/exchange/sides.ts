@@ -69,6 +69,8 @@ export type UpstreamFailure =
   | TlsFault
   | 'connect-failed'
   | 'connect-timeout'
+  /** There was nothing to connect with: not the endpoint's fault. */
+  | 'out-of-sockets'
   /** Closed or reset before the first byte of a response. */
   | 'closed'
   /** The stream was reset before the first byte of a response. */

@@ -1,4 +1,6 @@
 /** One HTTP/1.1 connection to an endpoint: sends one request at a time, reads its response. Hot path. */
+
+import { connectFailure } from '../exchange/connect-failure.ts';
 import type { Dataplane } from '../exchange/dataplane.ts';
 import type { Exchange } from '../exchange/exchange.ts';
 import type { UpstreamConnection, UpstreamFailure, UpstreamSide } from '../exchange/sides.ts';
@@ -200,7 +202,7 @@ export class Http1ClientConnection implements UpstreamConnection, UpstreamSide, 
       exchange?.onTunnelClosed(error === null);
       return;
     }
-    if (before === CONNECTING) return this.#fail(tlsFaultOr(error, 'connect-failed'));
+    if (before === CONNECTING) return this.#fail(connectFailure(error));
     if (before === HEAD) return this.#fail(this.answered ? 'bad-response' : tlsFaultOr(error, 'closed'));
     // A reset in the middle: `until close` ends by FIN, never by RST.
     if (before !== IDLE) return this.#fail('truncated');

@@ -2,6 +2,8 @@
  * One HTTP/2 connection to an endpoint (RFC 9113): carries many exchanges at once, each in a stream. A backend can be
  * hostile too: what it makes us do is bounded like what clients do. Hot path.
  */
+
+import { connectFailure } from '../exchange/connect-failure.ts';
 import type { Dataplane } from '../exchange/dataplane.ts';
 import type { Exchange } from '../exchange/exchange.ts';
 import type { UpstreamConnection, UpstreamFailure } from '../exchange/sides.ts';
@@ -249,7 +251,7 @@ export class Http2ClientConnection implements UpstreamConnection, FrameHandler, 
   }
 
   onClose(error: string | null): void {
-    this.#lose(tlsFaultOr(error, 'closed'), tlsFaultOr(error, 'connect-failed'));
+    this.#lose(tlsFaultOr(error, 'closed'), connectFailure(error));
     this.dataplane.wheel.remove(this);
   }
 

@@ -3,6 +3,7 @@
  * nothing understands nothing: no header is added, and only a connection that never stood is tried again.
  */
 import type { ClientConnection } from '../exchange/client-listener.ts';
+import { connectFailure } from '../exchange/connect-failure.ts';
 import type { Dataplane } from '../exchange/dataplane.ts';
 import type { Timed } from '../timers.ts';
 import type { ByteStream, StreamOwner } from '../transport/stream.ts';
@@ -113,7 +114,8 @@ export class Tunnel implements StreamOwner, EndpointSideOwner, ClientConnection,
     const { dataplane } = this.#listener;
     const { counters } = dataplane.stats;
     counters.upstream_connection_failures_total++;
-    if (this.#endpoint!.failed()) counters.upstream_ejections_total++;
+    if (reason === 'out-of-sockets') counters['limit_hits_total:sockets']++;
+    else if (this.#endpoint!.failed()) counters.upstream_ejections_total++;
     this.#leaveEndpoint();
     const { upstream, policy } = this.#route;
     if (this.#tried.length > policy.retries || upstream!.pickOther(this.#tried) === null)
@@ -204,7 +206,8 @@ export class Tunnel implements StreamOwner, EndpointSideOwner, ClientConnection,
   onUpstreamClose(error: string | null): void {
     this.#upstream = null;
     if (this.#clientGone) return;
-    if (!this.#connected) return this.#connectFailed(this.#reason === '' ? 'connect-failed' : this.#reason);
+    if (!this.#connected)
+      return this.#connectFailed(this.#reason === '' ? connectFailure(error) : this.#reason);
     this.#leaveEndpoint();
     if (error === null && this.#upstreamEnded && this.#clientEnded) return this.stream.destroyAfterFlush();
     if (this.#reason === '') this.#reason = 'tunnel-broken';

@@ -36,6 +36,8 @@ const BEFORE_TLS: ReadonlySet<string> = new Set([
   'ETIMEDOUT',
   'EMFILE',
   'ENFILE',
+  'ENOBUFS',
+  'ENOMEM',
 ]);
 
 /** What the code of an error of node:tls means; `established`: after the handshake. Other codes stay what they are. */
