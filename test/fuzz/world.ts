@@ -113,7 +113,9 @@ export class World {
       wheel: this.#wheel,
       table: oneRoute(this.upstreams, stats, { ...policyOf(config), ...options.policy }),
       stats,
-      accessLog: new AccessLog(config.accessLog, (lines) => this.accessLog.push(Buffer.from(lines).toString())),
+      accessLog: new AccessLog(config.accessLog, (lines) =>
+        this.accessLog.push(Buffer.from(lines).toString()),
+      ),
       trusted: new TrustedProxies([]),
       refused: stats.series('', '', '', ''),
       serverLine: '',
