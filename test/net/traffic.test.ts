@@ -89,7 +89,7 @@ async function bothNodes(t: TestContext) {
   return { nodes, client, router, speakers, hasHops, start };
 }
 
-/** Both nodes run, the router finds the address by ARP; `owner` is the index of the node that answers. */
+/** Both nodes run, the router finds the address by ARP; `ownerIs` waits for who answers: by default for who is to. */
 async function bothNeighbours(t: TestContext) {
   const { nodes, router, backend, client }: Lan = await lan(t, VIRTUAL);
   await router.run('ip', 'route', 'add', `${VIRTUAL}/32`, 'dev', 'eth0');
@@ -105,9 +105,9 @@ async function bothNeighbours(t: TestContext) {
   const ownerIs = (told: Announcer, wanted: string | null = null) =>
     eventually(async () => {
       const { addresses, speakers } = await told.report();
-      const [owner, another] = addresses[0]?.layer2.owners ?? [];
+      const { owners: [owner, another] = [], elected } = addresses[0]!.layer2;
       assert.ok(owner !== undefined && another === undefined);
-      assert.equal(owner, wanted ?? owner);
+      assert.equal(owner, wanted ?? elected);
       assert.equal(speakers.length, wanted === null ? 2 : speakers.length);
       return NODES.indexOf(owner as (typeof NODES)[number]) as 0 | 1;
     });
