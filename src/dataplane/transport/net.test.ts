@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import net from 'node:net';
 import { after, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
 import { listenNet } from './net.ts';
 import { netTransport } from './net-transport.ts';
 import type { ByteStream, StreamOwner } from './stream.ts';
@@ -391,4 +392,32 @@ test('bytes of many streams that came at once do not mix, whether much is expect
     pair.stream.destroy();
     to.stream.destroy();
   }
+});
+
+/** Sends on and on, from a thread of its own. */
+const SOURCE = `
+  const { workerData } = require('node:worker_threads');
+  const socket = require('node:net').connect(workerData, '127.0.0.1');
+  const send = () => { while (socket.write(Buffer.alloc(1 << 20))); socket.once('drain', send); };
+  socket.on('error', () => {});
+  send();`;
+
+test('a stream that brings more and more leaves the loop to others after 2 MiB', async () => {
+  waiting = Promise.withResolvers();
+  const source = new Worker(SOURCE, { eval: true, workerData: listener.port });
+  const { stream, owner } = await waiting.promise;
+  stream.expectBulk(true);
+  let [inTurn, most, all] = [0, 0, 0];
+  owner.onData = (_bytes, start, end) => {
+    inTurn += end - start;
+  };
+  while (all < 300_000_000) {
+    await turn();
+    most = Math.max(most, inTurn);
+    all += inTurn;
+    inTurn = 0;
+  }
+  await source.terminate();
+  stream.destroy();
+  assert.ok(most < 2.5 * 1024 * 1024, `${most} bytes`);
 });

@@ -27,6 +27,8 @@ import type { ByteStream, Destination, Listener, StreamOwner } from './stream.ts
 const COALESCE_BYTES = 8192;
 /** A read of this size shows that the next is worth a buffer of its own, where much is expected. */
 const MUCH_BYTES = 16_384;
+/** What one stream may bring before others have their turn; libuv alone reads 32 times in a row. */
+const TURN_BYTES = 2 * 1024 * 1024;
 const BACKLOG = 4096;
 /** What a handshake that has begun gets to finish before its listener closes. */
 const HANDSHAKE_MS = 150;
@@ -90,6 +92,14 @@ function markDirty(stream: NetStream): void {
   }
 }
 
+/** Streams that are read again when the others had their turn. */
+const yielding: NetStream[] = [];
+
+function readOn(): void {
+  for (const stream of yielding) stream.readOn();
+  yielding.length = 0;
+}
+
 const STREAM = Symbol('stream');
 interface OwnedSocket extends net.Socket {
   [STREAM]: NetStream;
@@ -121,6 +131,8 @@ export class NetStream implements ByteStream {
   filled = false;
   /** The last read was followed by bytes that the kernel forwarded. */
   forwarded = false;
+  /** Bytes that came in reads that were all full: without a pause, as far as libuv lets it. */
+  inTurn = 0;
   /** A write failed: it is about to be destroyed. */
   broken = false;
   /** Its bytes are those of the connection. */
@@ -182,7 +194,7 @@ export class NetStream implements ByteStream {
     const [out, into] = [descriptorOf(this.socket), descriptorOf(to.socket)];
     if (splicing === null || out < 0 || into < 0) return 0;
     to.flush();
-    // The rest later: others want their turn.
+    // No more than `overflow` holds.
     const turn = Math.min(most, READ_BUFFER_BYTES);
     let moved = 0;
     while (moved < turn && to.socket.writable && to.socket.writableLength === 0) {
@@ -194,6 +206,7 @@ export class NetStream implements ByteStream {
       if (splicing.overflowed > 0) to.#writeOverflow(splicing.overflowed);
     }
     this.forwarded = moved > 0;
+    this.inTurn += moved;
     return moved;
   }
 
@@ -223,8 +236,20 @@ export class NetStream implements ByteStream {
     this.flush();
     if (!this.resuming) return;
     this.resuming = false;
+    this.readOn();
+  }
+
+  readOn(): void {
     // The documented way for a Readable to ask its source for more; a no-op while the handle is reading.
     if (!this.paused && !this.socket.destroyed) this.socket._read(0);
+  }
+
+  /** False when it is to stop reading: it is paused, or it is the turn of others. */
+  goesOn(): boolean {
+    if (this.paused || this.inTurn < TURN_BYTES) return !this.paused;
+    this.inTurn = 0;
+    if (yielding.push(this) === 1) setImmediate(readOn);
+    return false;
   }
 
   /** Sends the pending text. */
@@ -354,12 +379,13 @@ const READING: net.OnReadOpts = {
     const outer = reading;
     stream.lastRead = count;
     stream.filled = count === bytes.length;
+    stream.inTurn = stream.filled ? stream.inTurn + count : 0;
     stream.forwarded = false;
     reading = stream.buffer;
     deliver(stream, bytes as Buffer, count);
     reading = outer;
     justRead = stream;
-    return !stream.paused;
+    return stream.goesOn();
   },
 };
 
