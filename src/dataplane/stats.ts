@@ -38,6 +38,7 @@ export const COUNTERS = [
   'limit_hits_total:request_body',
   'limit_hits_total:response_head',
   'limit_hits_total:pending_requests',
+  'limit_hits_total:retries',
   'limit_hits_total:http2_streams',
   'limit_hits_total:http2_flood',
   'limit_hits_total:tls_handshakes',

@@ -70,9 +70,9 @@ const dataplane: Dataplane = {
   refused: stats.series('', '', '', ''),
   serverLine: config.serverName === '' ? '' : `Server: ${config.serverName}\r\n`,
   hstsLine: config.tls.hsts === '' ? '' : `Strict-Transport-Security: ${config.tls.hsts}\r\n`,
+  later,
   tlsHosts: tls,
   active: 0,
-  retrying: 0,
   tunnels: 0,
   draining: false,
 };
@@ -94,6 +94,16 @@ function fault(error: unknown): void {
   stats.counters.internal_errors_total++;
   const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
   post({ kind: 'event', level: 'error', event: 'internal-error', fields: { message } });
+}
+
+function later(ms: number, task: () => void): void {
+  setTimeout(() => {
+    try {
+      task();
+    } catch (error) {
+      fault(error);
+    }
+  }, ms);
 }
 
 async function listen(): Promise<void> {

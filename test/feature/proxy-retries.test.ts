@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { after, describe, type TestContext, test } from 'node:test';
-import { type HttpMessage, statusOf } from '../kit/http-message.ts';
+import { fieldValues, type HttpMessage, statusOf } from '../kit/http-message.ts';
 import { OK } from '../kit/http1-fixture.ts';
 import { ingress, service } from '../kit/manifests.ts';
 import {
@@ -185,6 +185,45 @@ describe('a pooled connection that the backend closes under a request', () => {
       assert.equal(arrivals(backend).get('/put'), status === 200 ? 2 : 1);
     });
   }
+});
+
+describe('in a total outage', () => {
+  /** Backends that take every request and hang up, and what was asked of them. */
+  async function outage(t: TestContext) {
+    const backends = [await startRawBackend(t), await startRawBackend(t), await startRawBackend(t)];
+    for (const backend of backends) backend.behaviour = hangUp;
+    const ports = backends.map(({ port }) => port);
+    const { proxy } = await startProxy(t, ports);
+    return { backends, proxy, asked: () => backends.reduce((sum, { requests }) => sum + requests.length, 0) };
+  }
+
+  test('the backends see little more than the requests: a fifth of those in flight are retried', async (t) => {
+    const { proxy, asked } = await outage(t);
+    const [clients, each] = [30, 20];
+    await Promise.all(
+      Array.from({ length: clients }, async () => {
+        const client = await connect(t, proxy.http);
+        for (let i = 0; i < each; i++) {
+          client.send(get('/'));
+          assert.equal(statusOf(await client.response()), 502);
+        }
+      }),
+    );
+    assert.ok(asked() > clients * each, 'some are retried');
+    assert.ok(asked() <= clients * each * 1.5, `${clients * each} requests became ${asked()}`);
+  });
+
+  test('what is retried says so, and nobody else can say it', async (t) => {
+    const { backends, proxy } = await outage(t);
+    const client = await connect(t, proxy.http);
+    client.send('GET / HTTP/1.1\r\nHost: h\r\nX-Tidegate-Attempt: 7\r\n\r\n');
+    assert.equal(statusOf(await client.response()), 502);
+    const said = backends.flatMap(({ requests }) =>
+      requests.map((request) => fieldValues(request, 'x-tidegate-attempt').join()),
+    );
+    assert.deepEqual(said.sort(), ['', '2', '3'].slice(0, said.length));
+    assert.ok(said.length > 1);
+  });
 });
 
 async function hangUp(connection: BackendConnection): Promise<void> {

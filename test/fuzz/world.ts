@@ -26,7 +26,7 @@ import { Stats } from '../../src/dataplane/stats.ts';
 import { type Timed, TimerWheel } from '../../src/dataplane/timers.ts';
 import { connectUpstream } from '../../src/dataplane/upstream/connect.ts';
 import type { Endpoint } from '../../src/dataplane/upstream/endpoint.ts';
-import { Upstreams } from '../../src/dataplane/upstream/upstreams.ts';
+import { type LiveUpstream, Upstreams } from '../../src/dataplane/upstream/upstreams.ts';
 import type { Hostname, UpstreamKey } from '../../src/model/keys.ts';
 import type { BalancePolicy, RoutePolicy, UpstreamProtocol } from '../../src/model/routing-table.ts';
 import { type MemoryPeer, MemoryTransport } from '../kit/memory-transport.ts';
@@ -120,6 +120,8 @@ export class World {
       refused: stats.series('', '', '', ''),
       serverLine: '',
       hstsLine: '',
+      // A moment: what else may happen meanwhile is for the steps to say.
+      later: (_ms, task) => this.transport.later(task),
       tlsHosts: {
         hasHost: () => false,
         asks: false,
@@ -128,7 +130,6 @@ export class World {
         isPassedThrough: () => false,
       },
       active: 0,
-      retrying: 0,
       tunnels: 0,
       draining: false,
     };
@@ -193,17 +194,22 @@ export class World {
     return [...this.#endpoints];
   }
 
+  get #upstream(): LiveUpstream {
+    return this.upstreams.get(UPSTREAM)!;
+  }
+
   get pending(): number {
-    return this.upstreams.get(UPSTREAM)!.pending;
+    return this.#upstream.pending;
   }
 
   /** What must hold after every step. `mostUnsent` bounds what may wait in memory for one peer. */
   assertSane(mostUnsent: number): void {
     if (this.transport.faults.length > 0) throw this.transport.faults[0];
-    const { active, retrying, tunnels } = this.dataplane;
+    const { active, tunnels } = this.dataplane;
+    const { retrying } = this.#upstream;
     assert.ok(active >= 0 && retrying >= 0 && tunnels >= 0, `counts ${active} ${retrying} ${tunnels}`);
     assert.ok(
-      tunnels <= active && retrying <= active,
+      tunnels <= active && retrying <= this.#upstream.active && this.#upstream.active <= active - tunnels,
       `of ${active} requests ${retrying} retry, ${tunnels} tunnel`,
     );
     assert.ok(this.pending >= 0 && this.pending <= active, `${this.pending} of ${active} wait`);
@@ -222,10 +228,11 @@ export class World {
   /** Nothing is left of any request: neither counts, nor connections, nor timers. */
   assertNothingLeft(): void {
     if (this.transport.faults.length > 0) throw this.transport.faults[0];
-    const { active, retrying, tunnels } = this.dataplane;
+    const { active, tunnels } = this.dataplane;
+    const { retrying, active: sent } = this.#upstream;
     assert.deepEqual(
-      { active, retrying, tunnels, pending: this.pending },
-      { active: 0, retrying: 0, tunnels: 0, pending: 0 },
+      { active, sent, retrying, tunnels, pending: this.pending },
+      { active: 0, sent: 0, retrying: 0, tunnels: 0, pending: 0 },
     );
     for (const one of this.#endpoints) {
       assert.deepEqual(

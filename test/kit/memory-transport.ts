@@ -385,6 +385,8 @@ export class MemoryTransport implements Transport {
   readonly scratch = Buffer.alloc(SCRATCH_BYTES, 0xaa);
   readonly dirty = new Set<MemoryStream>();
   readonly streams: MemoryStream[] = [];
+  /** What waits for a moment to pass. */
+  readonly #later: (() => void)[] = [];
   /** What owners threw: always a fault of the code under test. */
   readonly faults: unknown[] = [];
   /** Called with the other end of each connection that the code under test opens. */
@@ -427,6 +429,16 @@ export class MemoryTransport implements Transport {
     }
   }
 
+  /** Makes a step of a task that is due in a moment: any step may come before. */
+  later(task: () => void): void {
+    this.#later.push(task);
+  }
+
+  #runLater(): void {
+    const task = this.#later.shift();
+    if (task !== undefined) this.call(task);
+  }
+
   /** Sends what was written since the last flush. */
   flush(): void {
     for (const stream of this.dirty) this.call(() => stream.flush());
@@ -438,6 +450,7 @@ export class MemoryTransport implements Transport {
     const out: Step[] = [];
     if (this.dirty.size > 0) out.push({ what: 'flush', run: () => this.flush() });
     for (const stream of this.streams) stream.steps(out, most);
+    if (this.#later.length > 0) out.push({ what: 'later', run: () => this.#runLater() });
     return out;
   }
 

@@ -35,11 +35,11 @@ export interface Dataplane {
   readonly serverLine: string;
   /** `Strict-Transport-Security: …` line for responses over TLS; '' for no such line. */
   readonly hstsLine: string;
+  /** Runs the task in `ms`, of which there are few; what it throws is told as any fault of ours. */
+  readonly later: (ms: number, task: () => void) => void;
   readonly tlsHosts: TlsHosts & ClientAuthHosts;
   /** Requests in flight. */
   active: number;
-  /** Attempts after the first that are in flight. */
-  retrying: number;
   tunnels: number;
   /** Finish what runs, take nothing new. */
   draining: boolean;

@@ -22,7 +22,7 @@ import { acceptIn, type OwnAnswer, ownAnswer } from './own-answer.ts';
 import { believedOrigin, type Peer } from './peer.ts';
 import { OVER, RESPONDING, ROUTING, SENT, TUNNEL } from './progress.ts';
 import { NO_ROUTE } from './refusal.ts';
-import { isIdempotent, mayRetry, statusFor } from './retry.ts';
+import { endRetry, isIdempotent, retry, statusFor } from './retry.ts';
 import type { Downstream, UpstreamConnection, UpstreamFailure, UpstreamSide } from './sides.ts';
 
 const NONE_TRIED: readonly Endpoint<UpstreamConnection>[] = [];
@@ -74,6 +74,7 @@ export class Exchange implements Waiter, Timed {
   lastEndpoint: Endpoint<UpstreamConnection> | null = null;
   tried: readonly Endpoint<UpstreamConnection>[] = NONE_TRIED;
   attempts = 0;
+  /** Counts as a retry of its upstream. */
   retrying = false;
   hash = 0;
   /** The connection in use had served a request before. */
@@ -133,6 +134,7 @@ export class Exchange implements Waiter, Timed {
     const upstream = admit(this, head, peer, target);
     if (upstream === null) return;
     this.upstream = upstream;
+    upstream.active++;
     this.idempotent = isIdempotent(head.method);
     this.upgrade = head.upgrade === '' ? '' : offeredUpgrade(head, dataplane.config.upgrades);
     // What is admitted has a route.
@@ -244,6 +246,7 @@ export class Exchange implements Waiter, Timed {
   onResponseHead(head: ResponseHead, hasBody: boolean): void {
     this.state = RESPONDING;
     this.held = null;
+    if (this.retrying) endRetry(this);
     this.status = head.status;
     this.#observeUpstream(head.status);
     this.down.sendHead(head, hasBody);
@@ -276,6 +279,8 @@ export class Exchange implements Waiter, Timed {
     this.#observeUpstream(101);
     this.dataplane.stats.counters.upgrades_total++;
     this.dataplane.tunnels++;
+    this.upstream!.active--;
+    endRetry(this);
     this.down.startTunnel(head);
   }
 
@@ -328,16 +333,7 @@ export class Exchange implements Waiter, Timed {
       this.down.cut(code, false);
       return this.#over();
     }
-    if (mayRetry(this, failure)) {
-      this.tried = [...this.tried, endpoint];
-      if (!this.retrying) {
-        this.retrying = true;
-        this.dataplane.retrying++;
-      }
-      counters.upstream_retries_total++;
-      return attempt(this, this.upstream!);
-    }
-    this.answer(statusFor(failure), failure);
+    if (!retry(this, failure, endpoint)) this.answer(statusFor(failure), failure);
   }
 
   // ── waiting for a connection ────────────────────────────────────────────────────────────────────────────
@@ -435,17 +431,17 @@ export class Exchange implements Waiter, Timed {
 
   /** The one way out. */
   #over(): void {
-    const { dataplane, route } = this;
+    const { dataplane, route, upstream } = this;
     const durationMs = performance.now() - this.startedAt;
     let latencyMs = durationMs;
     if (this.state === TUNNEL) {
       dataplane.tunnels--;
       // A tunnel that lives for an hour is no slow request: what counts is when the switch of protocols was passed on.
       latencyMs = this.sentAt + this.upstreamMs - this.startedAt;
-    }
+    } else if (upstream !== null) upstream.active--;
     this.state = OVER;
     dataplane.active--;
-    if (this.retrying) dataplane.retrying--;
+    if (this.retrying) endRetry(this);
     const series = route === null ? dataplane.refused : route.series;
     series.record(this.status, latencyMs, this.upstreamMs, this.receivedBytes, this.sentBytes);
     if (dataplane.accessLog.wants(this.status)) this.#log(durationMs);

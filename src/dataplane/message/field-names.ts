@@ -47,6 +47,7 @@ export const SSL_CLIENT_SUBJECT_DN = 41;
 export const SSL_CLIENT_ISSUER_DN = 42;
 export const SSL_CLIENT_CERT = 43;
 export const SSL_CLIENT_FINGERPRINT = 44;
+export const X_TIDEGATE_ATTEMPT = 45;
 /** A name with `_`: CGI-like backends read `X_Forwarded_For` as the dashed name, so such lines are dropped. */
 export const UNDERSCORE = 37;
 
@@ -98,6 +99,7 @@ const NAMES: readonly (readonly [number, string])[] = [
   [X_SCHEME, 'x-scheme'],
   [X_FORWARDED_CLIENT_CERT, 'x-forwarded-client-cert'],
   [STRICT_TRANSPORT_SECURITY, 'strict-transport-security'],
+  [X_TIDEGATE_ATTEMPT, 'x-tidegate-attempt'],
   ...CLIENT_CERTIFICATE_FIELDS,
 ];
 
@@ -169,6 +171,7 @@ const TOLD_BY_US: readonly number[] = [
   X_REQUEST_ID,
   VIA,
   PROXY,
+  X_TIDEGATE_ATTEMPT,
   UNDERSCORE,
   ...CLIENT_CERTIFICATE_FIELDS.map(([id]) => id),
 ];

@@ -27,6 +27,9 @@ export class LiveUpstream {
   policy: BalancePolicy;
   /** What a request is hashed by, when the balancer wants that. */
   hashBy: HashSource | null;
+  /** Requests of this upstream in flight, without tunnels, and those of them that are tried again. */
+  active = 0;
+  retrying = 0;
   /** Requests of this upstream that wait for a connection. */
   pending = 0;
   #members: Endpoint[] = [];
