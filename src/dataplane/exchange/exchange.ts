@@ -233,6 +233,7 @@ export class Exchange implements Waiter, Timed {
 
   onInformational(head: ResponseHead): void {
     if (++this.informational > this.dataplane.config.limits.informationalResponses) {
+      this.dataplane.stats.counters['limit_hits_total:informational_responses']++;
       leaveUpstream(this);
       return this.answer(502, 'too-many-informational');
     }

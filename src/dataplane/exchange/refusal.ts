@@ -1,9 +1,13 @@
 /** What never became a request: counted and logged without a route. */
+import type { RequestHead } from '../message/request-head.ts';
 import type { Dataplane } from './dataplane.ts';
 
 export const NO_ROUTE = '"namespace":null,"ingress":null,"service":null';
 
-/** `bytes` of body were answered with `status` under `id` to the client at `address`. */
+/**
+ * `bytes` of body were answered with `status` under `id` to the client at `address`; `head` is what it asked for, null
+ * when that could not be read.
+ */
 export function noteRefusal(
   dataplane: Dataplane,
   address: string,
@@ -11,15 +15,16 @@ export function noteRefusal(
   status: number,
   bytes: number,
   protocol = 'HTTP/1.1',
+  head: RequestHead | null = null,
 ): void {
   dataplane.refused.record(status, 0, -1, 0, bytes);
   if (!dataplane.accessLog.wants(status)) return;
   dataplane.accessLog.add({
     id,
     client: address,
-    method: '',
-    host: '',
-    path: '',
+    method: head === null ? '' : head.method,
+    host: head === null ? '' : head.authority,
+    path: head === null ? '' : head.target.slice(0, head.pathLength),
     protocol,
     status,
     bytesIn: 0,
@@ -29,7 +34,13 @@ export function noteRefusal(
     upstreamMs: -1,
     attempts: 0,
     userAgent: '',
-    reason: status === 408 ? 'request-timeout' : 'bad-request',
+    reason: refusalReason(status),
     route: NO_ROUTE,
   });
+}
+
+/** What the log says of a head that was refused with `status`. */
+export function refusalReason(status: number): string {
+  if (status === 408) return 'request-timeout';
+  return status === 414 || status === 431 ? 'head-limit' : 'bad-request';
 }

@@ -9,7 +9,7 @@ import type { Timed } from '../timers.ts';
 import type { ByteStream, StreamOwner } from '../transport/stream.ts';
 import { tlsFaultOr } from '../transport/tls-fault.ts';
 import type { Endpoint } from '../upstream/endpoint.ts';
-import { type BodySink, ChunkedDecoder, chunkHead, DONE, MORE } from './chunked.ts';
+import { type BodySink, ChunkedDecoder, chunkHead, DONE, MORE, TOO_LARGE } from './chunked.ts';
 import { parseResponseHead } from './parse-response.ts';
 import { Stash } from './stash.ts';
 
@@ -331,6 +331,7 @@ export class Http1ClientConnection implements UpstreamConnection, UpstreamSide, 
         const decoder = this.decoder!;
         const verdict = decoder.feed(bytes, start, end, this);
         if (this.exchange === null || verdict === MORE) return;
+        if (verdict === TOO_LARGE) this.dataplane.stats.counters['limit_hits_total:chunk_overhead']++;
         if (verdict !== DONE) return this.#fail('truncated');
         if (decoder.consumed < end) this.reusable = false;
         return this.#complete(decoder.trailers);

@@ -211,7 +211,7 @@ export class Http1ServerConnection implements StreamOwner, ClientConnection, Dow
 
     const forward = this.#route(head);
     if (forward === null) {
-      this.refuse(400);
+      this.refuse(400, head);
       return end;
     }
     const exchange = new Exchange(dataplane, this);
@@ -260,6 +260,7 @@ export class Http1ServerConnection implements StreamOwner, ClientConnection, Dow
     // The exchange may have ended on the way (413): what is left is discarded or dropped.
     if (verdict === MORE || (this.reading !== BODY && this.reading !== DISCARD)) return end;
     if (verdict !== DONE) {
+      if (verdict === TOO_LARGE) this.listener.dataplane.stats.counters['limit_hits_total:chunk_overhead']++;
       this.breakBody(verdict === TOO_LARGE ? 413 : 400, 'bad-chunks');
       return end;
     }
@@ -490,14 +491,18 @@ export class Http1ServerConnection implements StreamOwner, ClientConnection, Dow
     } else if (this.clientEnded) this.#endIfIdle();
   }
 
-  /** Refuses what could not become a request: answered without an exchange, then closed. */
-  refuse(status: number): void {
+  /**
+   * Refuses what could not become a request: answered without an exchange, then closed. `head` is what was asked for, as
+   * far as that could be read.
+   */
+  refuse(status: number, head: RequestHead | null = null): void {
     const id = requestId();
     const answer = ownAnswer(status, '', id);
     this.keep = false;
     this.peer ??= this.#makePeer();
     this.sendOwn(answer, false);
-    noteRefusal(this.listener.dataplane, this.peer.address, id, status, answer.body.length);
+    const { dataplane } = this.listener;
+    noteRefusal(dataplane, this.peer.address, id, status, answer.body.length, 'HTTP/1.1', head);
     this.hangUp();
   }
 

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { Exchange } from '../exchange/exchange.ts';
 import { offeredUpgrade } from '../exchange/forward-request.ts';
+import { refusalReason } from '../exchange/refusal.ts';
 import { requestId } from '../request-id.ts';
 import { resolveRoute } from '../route/resolve.ts';
 import type { Http2ServerConnection } from './connection.ts';
@@ -47,5 +48,5 @@ function refuse(connection: Http2ServerConnection, exchange: Exchange, status: n
   exchange.pathLength = head.pathLength;
   exchange.headText = head.fields.text;
   exchange.http2 = true;
-  exchange.answer(status, 'bad-request');
+  exchange.answer(status, refusalReason(status));
 }
