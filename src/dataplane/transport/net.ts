@@ -27,6 +27,8 @@ import type { ByteStream, Destination, Listener, StreamOwner } from './stream.ts
 const COALESCE_BYTES = 8192;
 /** A read of this size shows that the next is worth a buffer of its own, where much is expected. */
 const MUCH_BYTES = 16_384;
+/** What is forwarded at once to a slow reader. */
+const SLOW_BYTES = 65_536;
 /** What one stream may bring before others have their turn; libuv alone reads 32 times in a row. */
 const TURN_BYTES = 2 * 1024 * 1024;
 const BACKLOG = 4096;
@@ -129,10 +131,12 @@ export class NetStream implements ByteStream {
   /** Bytes that came with the last read, and whether they filled the buffer: more are waiting then. */
   lastRead = 0;
   filled = false;
-  /** The last read was followed by bytes that the kernel forwarded. */
+  /** Its bytes go on through the kernel, as far as the other side takes them: it needs no buffer of its own. */
   forwarded = false;
   /** Bytes that came in reads that were all full: without a pause, as far as libuv lets it. */
   inTurn = 0;
+  /** It did not take at once what it was given: what waits for it shall take no more memory than it needs. */
+  slow = false;
   /** A write failed: it is about to be destroyed. */
   broken = false;
   /** Its bytes are those of the connection. */
@@ -175,13 +179,16 @@ export class NetStream implements ByteStream {
     if (reading !== null) {
       reading.pins++;
       socket.write(bytes.subarray(start, end), reading.release);
-    } else if (bytes.buffer === SHARED.buffer) {
+    } else if (bytes.buffer !== SHARED.buffer) socket.write(bytes.subarray(start, end));
+    else if (this.slow) socket.write(Buffer.from(bytes.subarray(start, end)));
+    else {
       const copy = copyToBuffer(bytes, start, end);
       socket.write(copy.bytes.subarray(0, end - start), copy.release);
-    } else socket.write(bytes.subarray(start, end));
+    }
     if (text !== '') socket.uncork();
     if (socket.writableLength > 0) {
       if (reading !== null) reading.retained = true;
+      this.slow = true;
       this.#noteBlocked();
     }
   }
@@ -193,9 +200,10 @@ export class NetStream implements ByteStream {
     splicing ??= openSplicePipe(READ_BUFFER_BYTES);
     const [out, into] = [descriptorOf(this.socket), descriptorOf(to.socket)];
     if (splicing === null || out < 0 || into < 0) return 0;
+    this.forwarded = true;
     to.flush();
     // No more than `overflow` holds.
-    const turn = Math.min(most, READ_BUFFER_BYTES);
+    const turn = Math.min(most, to.slow ? SLOW_BYTES : READ_BUFFER_BYTES);
     let moved = 0;
     while (moved < turn && to.socket.writable && to.socket.writableLength === 0) {
       overflow ??= takeReadBuffer();
@@ -205,7 +213,7 @@ export class NetStream implements ByteStream {
       moved += count;
       if (splicing.overflowed > 0) to.#writeOverflow(splicing.overflowed);
     }
-    this.forwarded = moved > 0;
+    if (moved > 0 && to.socket.writableLength === 0) to.slow = false;
     this.inTurn += moved;
     return moved;
   }
@@ -218,9 +226,13 @@ export class NetStream implements ByteStream {
 
   /** Goes the usual way, which waits for the peer and tells of errors. */
   #writeOverflow(size: number): void {
-    const { bytes, release } = pinned(overflow!);
-    overflow = null;
-    this.socket.write(bytes.subarray(0, size), release);
+    this.slow = true;
+    if (size <= SLOW_BYTES) this.socket.write(Buffer.from(overflow!.bytes.subarray(0, size)));
+    else {
+      const { bytes, release } = pinned(overflow!);
+      overflow = null;
+      this.socket.write(bytes.subarray(0, size), release);
+    }
     this.#noteBlocked();
   }
 
@@ -326,7 +338,8 @@ export class NetStream implements ByteStream {
    */
   nextBuffer(): Buffer {
     const current = this.buffer;
-    if (this.bulk && this.lastRead >= MUCH_BYTES) {
+    // Who is paused may be so for long.
+    if (this.bulk && this.lastRead >= MUCH_BYTES && !this.paused) {
       if (this.forwarded) {
         this.dropBuffer();
         return GLANCE;
