@@ -6,8 +6,8 @@
 import { holdAddress } from '../linux/held-address.ts';
 import { parseIp } from '../model/ip.ts';
 
-/** Less than the second after which a client repeats its SYN. */
-const MOST_MS = 800;
+/** With the hand-over that follows, less than the second after which a client repeats its SYN. */
+const MOST_MS = 700;
 /** Some are told late who has the address; until then what they open here would be cut. */
 const AFTER_MS = 200;
 

@@ -63,6 +63,11 @@ export function losses(asked: readonly Asked[]): {
   };
 }
 
+/** Those that got no answer although they were over within `ms`: what takes longer is not waited for at a hand-over. */
+export function lostWithin(asked: readonly Asked[], ms: number): readonly Asked[] {
+  return asked.filter(({ failure, took }) => failure !== '' && took !== null && took < ms);
+}
+
 /** Whether there is a moment at which all that got no answer were under way. */
 export function wereLostAtOnce(asked: readonly Asked[]): boolean {
   const failed = asked.filter(({ failure }) => failure !== '');
