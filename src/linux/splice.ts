@@ -2,9 +2,9 @@
  * splice(2): bytes go from one socket to another inside the kernel, without being copied into this process and out
  * again. It needs a pipe in between, which is empty again after each call.
  */
-import { readSync } from 'node:fs';
+import { constants as file, openSync, readSync } from 'node:fs';
 import { constants } from 'node:os';
-import { lastErrno, systemCalls } from './system.ts';
+import { lastErrno, type SystemCalls, systemCalls } from './system.ts';
 
 const O_NONBLOCK_CLOEXEC = 0o2004000;
 const F_SETPIPE_SZ = 1031;
@@ -63,7 +63,8 @@ export function openSplicePipe(most: number): SplicePipe | null {
   const calls = systemCalls();
   const ends = new Int32Array(2);
   if (calls === null || calls.pipe2(ends, O_NONBLOCK_CLOEXEC) !== 0) return null;
-  const [out, into] = ends as unknown as [number, number];
+  const out = ownedByThread(ends[0]!, file.O_RDONLY, calls);
+  const into = ownedByThread(ends[1]!, file.O_WRONLY, calls);
   calls.fcntl(into, F_SETPIPE_SZ, PIPE_BYTES);
   const whole = BigInt(most);
   return {
@@ -89,4 +90,15 @@ export function openSplicePipe(most: number): SplicePipe | null {
       return came;
     },
   } as SplicePipe & { overflowed: number };
+}
+
+/** The same end of a pipe, opened by Node: it closes what is its own when the thread dies, and nothing else. */
+function ownedByThread(end: number, access: number, calls: SystemCalls): number {
+  try {
+    const owned = openSync(`/proc/self/fd/${end}`, access | file.O_NONBLOCK);
+    calls.close(end);
+    return owned;
+  } catch {
+    return end;
+  }
 }

@@ -3,7 +3,7 @@ import { dlopen, getInt32, getRawPointer } from 'node:ffi';
 import { getSystemErrorMap } from 'node:util';
 
 /** Functions get memory as views, never as numbers: as an argument it stays alive until the call is over. */
-interface SystemCalls {
+export interface SystemCalls {
   socket(domain: number, type: number, protocol: number): number;
   bind(fd: number, address: ArrayBufferView, length: number): number;
   setsockopt(fd: number, level: number, name: number, value: ArrayBufferView, length: number): number;

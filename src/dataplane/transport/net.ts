@@ -197,9 +197,10 @@ export class NetStream implements ByteStream {
     this.forwarded = false;
     if (!this.bulk || !this.filled || this.paused || !this.inClear) return 0;
     if (!(to instanceof NetStream) || !to.inClear) return 0;
-    splicing ??= openSplicePipe(READ_BUFFER_BYTES);
+    const pipe = splicing ?? openSplicePipe(READ_BUFFER_BYTES);
+    splicing = pipe;
     const [out, into] = [descriptorOf(this.socket), descriptorOf(to.socket)];
-    if (splicing === null || out < 0 || into < 0) return 0;
+    if (pipe === null || out < 0 || into < 0) return 0;
     this.forwarded = true;
     to.flush();
     // No more than `overflow` holds.
@@ -207,11 +208,14 @@ export class NetStream implements ByteStream {
     let moved = 0;
     while (moved < turn && to.socket.writable && to.socket.writableLength === 0) {
       overflow ??= takeReadBuffer();
-      const count = splicing.move(out, into, turn - moved, overflow.bytes);
+      // A pipe that a fault of ours left filled is not used again: its bytes would be somebody else's.
+      splicing = null;
+      const count = pipe.move(out, into, turn - moved, overflow.bytes);
+      splicing = pipe;
       if (count < 0) this.#brokenBy(count);
       if (count <= 0) break;
       moved += count;
-      if (splicing.overflowed > 0) to.#writeOverflow(splicing.overflowed);
+      if (pipe.overflowed > 0) to.#writeOverflow(pipe.overflowed);
     }
     if (moved > 0 && to.socket.writableLength === 0) to.slow = false;
     this.inTurn += moved;
