@@ -40,3 +40,22 @@ test('what a backend sends right behind a large body answers nobody', async (t) 
     client.close();
   }
 });
+
+test('a request right behind a large body is not taken for its end, whatever the size', async (t) => {
+  backend.behaviour = async (connection) => {
+    const { startLine, body } = await connection.request();
+    const [, path] = startLine.split(' ');
+    const seen = body.equals(pattern(body.length)) ? `${path} ${body.length}` : 'other bytes';
+    connection.send(`HTTP/1.1 200 OK\r\nContent-Length: ${seen.length}\r\n\r\n${seen}`);
+  };
+  const client = await connect(t, proxy.http);
+  const sizes = [16_384, 65_535, 65_536, 65_537, 327_680, 1_000_000, 3_000_000];
+  const put = (size: number) => `PUT /put HTTP/1.1\r\nHost: h\r\nContent-Length: ${size}\r\n\r\n`;
+  client.send(
+    Buffer.concat(sizes.flatMap((size) => [Buffer.from(put(size)), pattern(size), Buffer.from(get('/get'))])),
+  );
+  for (const size of sizes) {
+    assert.equal((await client.response()).body.toString(), `/put ${size}`);
+    assert.equal((await client.response()).body.toString(), '/get 0');
+  }
+});
